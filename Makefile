@@ -1,0 +1,39 @@
+# `make help` prints the targets. Another interpreter than python3: `make book PYTHON=python3.12`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab refresh audit performance clean
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Written last, so that an installation that broke off is taken up again.
+$(INSTALLED): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: $(INSTALLED)  ## build the book from its stored outputs and say where it is
+	$(BIN)/jupyter-book build . --quiet
+
+test: $(INSTALLED)  ## run the whole suite, every chapter included
+	$(BIN)/python -m pytest --nbval
+
+lab: $(INSTALLED)  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab book
+
+refresh: $(INSTALLED)  ## execute every chapter anew and store its outputs
+	$(BIN)/python book/refresh.py
+
+audit: $(INSTALLED)  ## recompute a sample of every stored result and compare
+	$(BIN)/python -m lltd audit
+
+performance: $(INSTALLED)  ## measure the kernels against their peers
+	$(BIN)/python -m lltd performance
+
+clean:  ## remove what was built; the environment stays
+	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,169 @@
+"""The command line: python -m lltd list | run | audit | replay | claims | performance."""
+
+import argparse
+import json
+import sys
+
+import numpy as np
+
+from lltd import experiments
+from lltd.experiments import Experiment
+from lltd.record import MissingRecordError, RecordError
+
+EXIT = """exit codes:
+  0  done, and everything agrees
+  1  done, and something disagrees (audit, replay)
+  2  bad arguments, or a result that is missing or damaged
+  130  interrupted; finished shards are kept and the same command goes on from them"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ValueError, TypeError, RecordError) as error:
+        print(f"lltd: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "lltd: interrupted; finished shards are kept, the same command goes on from them", file=sys.stderr
+        )
+        return 130
+
+
+def list_(options: argparse.Namespace) -> int:
+    """Print every experiment, its size and whether its result is there."""
+    for work in experiments.select(options.name):
+        try:
+            experiments.read(work.recipe.name)
+            state = "on record"
+        except MissingRecordError:
+            state = "missing"
+        except RecordError:
+            state = "damaged"
+        print(f"{work.recipe.name:28} {work.recipe.runs:>9,} runs  {state:10} {work.about}")
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compute what is missing of the results that were named."""
+    for work in experiments.select(options.name):
+        experiments.run(work, runs=options.runs, device=options.device, workers=options.workers)
+        print(f"{work.recipe.name}: {experiments.path_of(work.recipe.of(options.runs))}")
+    return 0
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Recompute random runs of stored results and compare; with --accept, renew the code digests."""
+    disagreements = 0
+    for work in experiments.select(options.name):
+        count = 64 if options.accept else options.ids
+        findings = experiments.audit(work, count, device=options.device)
+        disagreements += len(findings)
+        print(
+            "\n".join(findings)
+            or f"{work.recipe.name}: {min(count, work.recipe.runs)} runs recomputed, all agree"
+        )
+        if options.accept and not findings:
+            experiments.accept(work)
+    for chapter in sorted({work.recipe.name.split("/")[0] for work in experiments.select(options.name)}):
+        for finding in experiments.code_findings(chapter) if not options.accept else []:
+            disagreements += 1
+            print(finding)
+    return 1 if disagreements else 0
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Compute one run anew and print it beside what the record holds."""
+    work = experiments.find(options.name)
+    settings = work.recipe.settings(options.run)
+    print(
+        f"{options.name} run {options.run}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
+    )
+    fresh = experiments.recompute(work, work.recipe, [options.run], options.device)
+    return 0 if _compare(work, options.run, fresh) else 1
+
+
+def _compare(work: Experiment, number: int, fresh: dict[str, np.ndarray]) -> bool:
+    record, agree = experiments.read(work.recipe.name), True
+    for name, array in fresh.items():
+        stored, again = record[name][number], array[0]
+        same = np.allclose(stored, again, rtol=work.drift, atol=work.drift, equal_nan=True)
+        agree &= same
+        print(f"  {name}: stored {stored}, replayed {again}: {'equal' if same else 'DIFFERENT'}")
+    return agree
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Settle every claim from the record and print the verdicts."""
+    from lltd import claims as register
+
+    settled = register.to_json()
+    if options.json:
+        print(json.dumps(settled, indent=1))
+    else:
+        for item in settled:
+            print(f"{item['id']:12} {item['verdict']:18} {item['statement']}")
+    return 0
+
+
+def performance(options: argparse.Namespace) -> int:
+    """Time a kernel's faces against each other in one run."""
+    from lltd import performance as timing
+
+    rows = timing.measure(options.name)
+    print(json.dumps(rows, indent=1) if options.json else timing.table(rows))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lltd",
+        description="Run, check and replay the book's heavy experiments.",
+        epilog=EXIT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: object, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(command=command)
+        return added
+
+    def add_device(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--device", help="cpu, cuda or cuda:K; by default every GPU here, else the CPU")
+
+    some = {"nargs": "?", "metavar": "NAME", "help": "an experiment, or a chapter for all of its experiments"}
+    add("list", list_, "list the experiments and the state of their results").add_argument("name", **some)
+
+    added = add("run", run, "compute what is missing of a result; stopped, it goes on from whole shards")
+    added.add_argument("name", metavar="NAME", help=some["help"])
+    added.add_argument("--workers", type=int, help="processes; by default one for each core or GPU")
+    added.add_argument("--runs", type=int, help="another number of runs, kept in a file of its own")
+    add_device(added)
+
+    added = add("audit", audit, "recompute random runs of stored results and compare them")
+    added.add_argument("name", **some)
+    added.add_argument("--ids", type=int, default=16, help="how many runs of each result (default 16)")
+    added.add_argument(
+        "--accept", action="store_true", help="64 runs each; if equal, accept the code as it is now"
+    )
+    add_device(added)
+
+    added = add("replay", replay, "compute one run anew and print it beside the record")
+    added.add_argument("name", metavar="NAME", help="an experiment")
+    added.add_argument("--run", type=int, required=True, metavar="ID", help="the number of the run")
+    add_device(added)
+
+    added = add("claims", claims, "settle every claim of the papers from the record")
+    added.add_argument("--json", action="store_true", help="print the full rows as JSON")
+
+    added = add("performance", performance, "time the kernels' faces against each other, as ratios")
+    added.add_argument("name", nargs="?", metavar="OP", help="one kernel; by default all")
+    added.add_argument("--json", action="store_true", help="print the rows as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+"""Heavy runs: a recipe is split into shards, each a pure function of (recipe, run ids), and put on record.
+
+A chapter declares an experiment with `@experiment`; `run` makes its missing shards on any engine and joins
+them; `read` gives the record; `audit` recomputes some of its runs; `replay` one. The result never depends on
+engine, order or number of workers.
+"""
+
+import json
+import os
+import platform
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+import lltd
+from lltd import chapters
+from lltd.code_digest import code_digest
+from lltd.record import Recipe, Record, RecordError, load, replace_file, write
+
+Compute = Callable[[Recipe, torch.Tensor], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe and the function that computes any of its runs.
+
+    compute(recipe, ids) takes run ids, int64 (B,) on the device to use, and returns arrays of first axis B.
+    flips: the largest share of runs whose stored integers may differ on another machine or face; rounding can
+    tip a run whose gradient explodes. drift: the same for floats, as a relative distance of 95 % of the runs.
+    """
+
+    recipe: Recipe
+    compute: Compute
+    flips: float
+    drift: float
+
+    @property
+    def about(self) -> str:
+        """The first line of the compute function's docstring."""
+        return (self.compute.__doc__ or "").strip().splitlines()[0]
+
+
+EXPERIMENTS: dict[str, Experiment] = {}
+
+
+def experiment(
+    name: str,
+    *,
+    version: int,
+    seed: int,
+    runs: int,
+    shard: int,
+    parameters: dict[str, Any],
+    dtype: str = "float64",
+    flips: float = 0.0,
+    drift: float = 1e-9,
+) -> Callable[[Compute], Compute]:
+    """Declare the decorated function as the experiment "chapter/name". See Recipe and Experiment."""
+
+    def register(compute: Compute) -> Compute:
+        if name in EXPERIMENTS:
+            raise ValueError(f"experiment {name!r} is declared twice")
+        recipe = Recipe(name, version, seed, runs, shard, dtype, parameters)
+        EXPERIMENTS[name] = Experiment(recipe, compute, flips, drift)
+        return compute
+
+    return register
+
+
+def find(name: str) -> Experiment:
+    """The experiment of that name. Raises ValueError, listing the known ones."""
+    chapters.load()
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown experiment {name!r}; known: {', '.join(sorted(EXPERIMENTS))}")
+    return EXPERIMENTS[name]
+
+
+def select(name: str | None) -> list[Experiment]:
+    """One experiment, all of a chapter, or (None) all there are."""
+    chapters.load()
+    chosen = [EXPERIMENTS[key] for key in EXPERIMENTS if name is None or key.split("/")[0] == name]
+    return chosen or [find(name or "")]
+
+
+def results_folder() -> Path:
+    """Where results lie: $LLTD_RESULTS, else book/results beside the package. Raises RecordError."""
+    chosen = os.environ.get("LLTD_RESULTS")
+    folder = Path(chosen) if chosen else Path(lltd.__file__).parent.parent / "book" / "results"
+    if not chosen and not folder.parent.is_dir():
+        raise RecordError("this lltd is installed without its book: set LLTD_RESULTS to a results folder")
+    return folder
+
+
+def path_of(recipe: Recipe) -> Path:
+    """The file of a recipe; one with another number of runs than declared has it in its name."""
+    declared = EXPERIMENTS.get(recipe.name)
+    usual = declared is None or declared.recipe.runs == recipe.runs
+    return results_folder() / f"{recipe.name}{'' if usual else f'.runs-{recipe.runs}'}.npz"
+
+
+def read(name: str) -> Record:
+    """The stored result of an experiment. Raises RecordError if it is missing, damaged or of another recipe."""
+    recipe = find(name).recipe
+    return load(path_of(recipe), recipe)
+
+
+def devices(device: str | None = None) -> list[str]:
+    """The devices to use: the one named, else every GPU of this machine, else its CPU. Raises ValueError."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device is None:
+        return [f"cuda:{k}" for k in range(count)] or ["cpu"]
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise ValueError(f"device is {device!r}: cpu, cuda or cuda:K is needed")
+    if kind == "cuda" and int(number or 0) >= count:
+        raise ValueError(f"device is {device!r}, but this machine has {count} CUDA devices; use --device cpu")
+    return [device]
+
+
+def run(
+    work: Experiment,
+    *,
+    runs: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    engine: Executor | None = None,
+) -> Record:
+    """Make what is missing of an experiment's result and return it.
+
+    engine: anything that submits like an Executor; by default one process per core or GPU (workers sets how
+    many; 1 stays in this process). Stopped at any moment, it keeps whole shards and goes on from there.
+    """
+    recipe, places = work.recipe.of(runs), devices(device)
+    path, folder = path_of(recipe), _shards(recipe)
+    try:
+        return load(path, recipe)
+    except RecordError:
+        pass
+    began = time.time()
+    starts = [start for start in range(0, recipe.runs, recipe.shard) if not _whole(folder, recipe, start)]
+    with _engine(engine, workers, places) as pool:
+        jobs = {
+            pool.submit(make_shard, work.compute, recipe, start, place, folder): start
+            for start, place in zip(starts, cycle(places), strict=False)
+        }
+        done = recipe.runs - sum(_size(recipe, start) for start in starts)
+        with tqdm(total=recipe.runs, initial=done, unit="run", desc=recipe.name, disable=None) as progress:
+            for job in as_completed(jobs):
+                job.result()
+                progress.update(_size(recipe, jobs[job]))
+    return _join(recipe, path, folder, {"device": places[0], "seconds": round(time.time() - began, 1)})
+
+
+def make_shard(compute: Compute, recipe: Recipe, start: int, device: str, folder: Path) -> None:
+    """Compute one shard and put it into the folder of shards."""
+    torch.set_num_threads(1)
+    ids = torch.arange(start, start + _size(recipe, start), device=device)
+    write(folder / f"{start}.npz", recipe, compute(recipe, ids))
+
+
+def recompute(
+    work: Experiment, recipe: Recipe, ids: list[int], device: str | None = None
+) -> dict[str, np.ndarray]:
+    """The outcomes of these runs, computed anew here."""
+    return work.compute(recipe, torch.tensor(ids, dtype=torch.int64, device=devices(device)[0]))
+
+
+def audit(work: Experiment, count: int, *, device: str | None = None, choice: int | None = None) -> list[str]:
+    """Recompute `count` random runs of a stored result; returns what disagrees, in words, or nothing.
+
+    Integers must be equal but for the experiment's stated share of flips (and the luck of the draw); floats
+    must agree to its stated drift in 95 % of the runs. choice: seed of the random choice.
+    """
+    record = read(work.recipe.name)
+    ids = sorted(random.Random(choice).sample(range(work.recipe.runs), min(count, work.recipe.runs)))
+    fresh, findings = recompute(work, work.recipe, ids, device), []
+    flips = work.flips * len(ids)
+    for name, array in fresh.items():
+        stored = record[name][ids]
+        if array.dtype.kind in "iub":
+            apart, allowed = array != stored, flips + 4 * flips**0.5
+        else:
+            close = np.isclose(array, stored, rtol=work.drift, atol=work.drift, equal_nan=True)
+            apart, allowed = ~close, 0.05 * len(ids)
+        bad = apart.reshape(len(ids), -1).any(axis=1)
+        if bad.sum() > allowed:
+            runs = ", ".join(str(run) for run, wrong in zip(ids, bad, strict=True) if wrong)
+            findings.append(f"{work.recipe.name}: {name} differs in runs {runs}")
+    return findings
+
+
+def code_file(chapter: str) -> Path:
+    """Where the digests of the code behind a chapter's results are kept."""
+    return results_folder() / chapter / "code.json"
+
+
+def code_findings(chapter: str) -> list[str]:
+    """Experiments of a chapter whose code has changed since their result was made or accepted."""
+    path = code_file(chapter)
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return [
+        f"{path}: the code of {work.recipe.name} has changed; python -m lltd audit {work.recipe.name} --accept"
+        for work in select(chapter)
+        if kept.get(work.recipe.name) != code_digest(work.compute)
+    ]
+
+
+def accept(work: Experiment) -> None:
+    """Note the code's digest of today as the one behind the stored result."""
+    path = code_file(work.recipe.name.split("/")[0])
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept[work.recipe.name] = code_digest(work.compute)
+    replace_file(path, (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode())
+
+
+def provenance(name: str) -> dict[str, Any]:
+    """When, where and with what a stored result was made; empty if that is not on file."""
+    path = path_of(find(name).recipe).with_suffix(".log.json")
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _size(recipe: Recipe, start: int) -> int:
+    return min(recipe.shard, recipe.runs - start)
+
+
+def _shards(recipe: Recipe) -> Path:
+    return results_folder() / ".shards" / recipe.address[:16]
+
+
+def _whole(folder: Path, recipe: Recipe, start: int) -> bool:
+    try:
+        load(folder / f"{start}.npz", recipe)
+    except RecordError:
+        return False
+    return True
+
+
+def _join(recipe: Recipe, path: Path, folder: Path, log: dict[str, Any]) -> Record:
+    """Put the shards together, in order; another writer may have done so in the meantime."""
+    try:
+        shards = [load(folder / f"{start}.npz", recipe) for start in range(0, recipe.runs, recipe.shard)]
+    except RecordError:
+        return load(path, recipe)
+    arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0].arrays}
+    write(path, recipe, arrays)
+    shown = {**log, **_host(log["device"])}
+    replace_file(path.with_suffix(".log.json"), (json.dumps(shown, indent=1, sort_keys=True) + "\n").encode())
+    if recipe == EXPERIMENTS[recipe.name].recipe:
+        accept(EXPERIMENTS[recipe.name])
+    shutil.rmtree(folder, ignore_errors=True)
+    return Record(recipe, arrays)
+
+
+def _host(device: str) -> dict[str, Any]:
+    """What a reader of a result may want to know of the machine; never part of its identity."""
+    here = Path(lltd.__file__).parent
+    git = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    model = platform.processor() or platform.machine()
+    if device != "cpu":
+        model = torch.cuda.get_device_name(device)
+    elif Path("/proc/cpuinfo").exists():
+        names = [
+            line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0].partition(":")[2].strip() if names else model
+    return {
+        "commit": git.stdout.strip() or "unknown",
+        "versions": {
+            "lltd": lltd.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        },
+        "machine": f"{model}, {os.cpu_count()} cores",
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+@contextmanager
+def _engine(engine: Executor | None, workers: int | None, places: list[str]) -> Iterator[Executor]:
+    if engine is not None:
+        yield engine
+        return
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}: at least one is needed")
+    count = workers or (len(places) if places != ["cpu"] else os.cpu_count() or 1)
+    if count == 1:
+        pool: Executor = ThreadPoolExecutor(1)
+    else:
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

@@ -1,0 +1,136 @@
+"""A freshly built book and a real browser, and a last word where there is no browser."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = pytest.StashKey[bool]()
+PHONE, DESK, HEIGHT = 390, 1280, 844  # window sizes in CSS pixels
+PATIENCE = 20_000  # milliseconds to wait for a page, generous because a busy machine is no failure
+
+
+@dataclass
+class Build:
+    """A built book: its folder of pages, and what the builder said."""
+
+    html: Path
+    returncode: int
+    log: str
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Build:
+    """The book built from its stored outputs, in a folder of its own and with each warning an error."""
+    target = tmp_path_factory.mktemp("book")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ROOT]
+    command += ["--path-output", target, "-W", "--keep-going", "-n"]
+    done = subprocess.run(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    html = target / "_build" / "html"
+    assert (html / "index.html").exists(), done.stdout
+    return Build(html, done.returncode, done.stdout)
+
+
+def command_that_brings_a_browser() -> str:
+    """Name the one command to type: Debian packages a Chromium, elsewhere Playwright brings its own."""
+    try:
+        debian = platform.freedesktop_os_release()["ID"] == "debian"
+    except OSError:
+        debian = False
+    return "apt-get install chromium" if debian else f"{sys.executable} -m playwright install chromium"
+
+
+@pytest.fixture(scope="session")
+def browser(request):
+    """One Chromium for all pages: this machine's, or Playwright's own. Without one the test is skipped."""
+    with sync_playwright() as playwright:
+        places = [*map(shutil.which, NAMES), playwright.chromium.executable_path]
+        program = next((place for place in places if place and Path(place).exists()), None)
+        if program is None:
+            request.config.stash[MISSING] = True
+            stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            stop(f"no Chromium; `{command_that_brings_a_browser()}` brings one")
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=["--disable-gpu", "--disable-quic", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash.get(MISSING, False):
+        terminalreporter.section("no browser")
+        terminalreporter.line("The pages were not looked at: this machine has no Chromium. To bring one:")
+        terminalreporter.line(f"    {command_that_brings_a_browser()}")
+
+
+@dataclass
+class Visit:
+    """An open page, and what it did while it was open."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    view: tuple[str, int] = ("light", DESK)
+
+    def look(self, scheme: str, width: int) -> None:
+        """Look at the page as a reader with this colour scheme and window width does."""
+        if (scheme, width) == self.view:
+            return
+        self.view = scheme, width
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size({"width": width, "height": HEIGHT})
+        self.page.wait_for_timeout(400)  # colours fade for 250 ms, and the theme sets tab stops after 300
+
+    def open(self, address: str) -> None:
+        """Load the address and wait until its formulas are drawn."""
+        self.page.goto(address, timeout=PATIENCE)
+        self.page.wait_for_load_state("load", timeout=PATIENCE)
+        self.page.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+
+
+def open_page(browser: Browser, address: str) -> Visit:
+    """Open the address in a fresh profile, note what it asks for, and keep it from the network."""
+    context = browser.new_context(color_scheme="light", viewport={"width": DESK, "height": HEIGHT})
+    context.route(re.compile("^https?:"), lambda route: route.abort())
+    page = context.new_page()
+    visit = Visit(page)
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("websocket", lambda socket: visit.requests.append(socket.url))
+    page.on("requestfailed", lambda request: visit.errors.append(f"not loaded: {request.url}"))
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("console", lambda line: visit.errors.append(line.text) if line.type == "error" else None)
+    visit.open(address)
+    return visit
+
+
+@pytest.fixture
+def visit_text(browser, tmp_path):
+    """Opens a page with the given HTML body: a page that is bad in one way, to try the checks on."""
+    visits = []
+
+    def visit(body: str, head: str = "") -> Visit:
+        file = tmp_path / "page.html"
+        file.write_text(
+            f"<!doctype html><html lang='en'><head><title>A page</title>{head}</head>"
+            f"<body><main id='main-content'><h1>A page</h1>{body}</main></body></html>",
+            encoding="utf8",
+        )
+        visits.append(open_page(browser, file.as_uri()))
+        return visits[-1]
+
+    yield visit
+    for one in visits:
+        one.page.context.close()

@@ -1,0 +1,37 @@
+"""What several test modules share: a results folder of their own, and a small experiment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("book", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("book")
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """An empty results folder that the library uses during the test."""
+    monkeypatch.setenv("LLTD_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def python():
+    """Runs Python with these arguments, the tests' folder on its path, and returns the finished process."""
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=HERE,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            timeout=300,
+        )
+
+    return run

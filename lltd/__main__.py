@@ -2,13 +2,15 @@
 
 import argparse
 import json
+import os
 import sys
+from typing import NoReturn
 
 import numpy as np
 
 from lltd import experiments
 from lltd.experiments import Experiment
-from lltd.record import MissingRecordError, RecordError
+from lltd.record import MissingRecordError, Record, RecordError
 
 EXIT = """exit codes:
   0  done, and everything agrees
@@ -17,12 +19,25 @@ EXIT = """exit codes:
   130  interrupted; finished shards are kept and the same command goes on from them"""
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2."""
+        self.exit(2, f"lltd: {message}; see {self.prog} --help\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
-    except (ValueError, TypeError, RecordError) as error:
+        code = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, OSError, RecordError) as error:
         print(f"lltd: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -67,26 +82,31 @@ def audit(options: argparse.Namespace) -> int:
         )
         if options.accept and not findings:
             experiments.accept(work)
-    for chapter in sorted({work.recipe.name.split("/")[0] for work in experiments.select(options.name)}):
-        for finding in experiments.code_findings(chapter) if not options.accept else []:
-            disagreements += 1
-            print(finding)
+    for finding in experiments.code_findings(options.name) if not options.accept else []:
+        disagreements += 1
+        print(finding)
     return 1 if disagreements else 0
 
 
 def replay(options: argparse.Namespace) -> int:
     """Compute one run anew and print it beside what the record holds."""
     work = experiments.find(options.name)
-    settings = work.recipe.settings(options.run)
+    settings, record = work.recipe.settings(options.run), experiments.read(options.name)
     print(
         f"{options.name} run {options.run}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
     )
     fresh = experiments.recompute(work, work.recipe, [options.run], options.device)
-    return 0 if _compare(work, options.run, fresh) else 1
+    if _compare(work, record, options.run, fresh):
+        return 0
+    if work.flips:
+        print(
+            f"  Rounding alone, on another machine, may do that to {work.flips:.2g} of the runs: see audit."
+        )
+    return 1
 
 
-def _compare(work: Experiment, number: int, fresh: dict[str, np.ndarray]) -> bool:
-    record, agree = experiments.read(work.recipe.name), True
+def _compare(work: Experiment, record: Record, number: int, fresh: dict[str, np.ndarray]) -> bool:
+    agree = True
     for name, array in fresh.items():
         stored, again = record[name][number], array[0]
         same = np.allclose(stored, again, rtol=work.drift, atol=work.drift, equal_nan=True)
@@ -109,7 +129,7 @@ def claims(options: argparse.Namespace) -> int:
 
 
 def performance(options: argparse.Namespace) -> int:
-    """Time a kernel's faces against each other in one run."""
+    """Time the kernels against their peers."""
     from lltd import performance as timing
 
     rows = timing.measure(options.name)
@@ -118,7 +138,7 @@ def performance(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m lltd",
         description="Run, check and replay the book's heavy experiments.",
         epilog=EXIT,
@@ -159,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     added = add("claims", claims, "settle every claim of the papers from the record")
     added.add_argument("--json", action="store_true", help="print the full rows as JSON")
 
-    added = add("performance", performance, "time the kernels' faces against each other, as ratios")
+    added = add("performance", performance, "time the kernels against their peers, as ratios")
     added.add_argument("name", nargs="?", metavar="OP", help="one kernel; by default all")
     added.add_argument("--json", action="store_true", help="print the rows as JSON")
     return parser

@@ -10,6 +10,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ from lltd.code_digest import code_digest
 from lltd.record import Recipe, Record, RecordError, load, replace_file, write
 
 Compute = Callable[[Recipe, torch.Tensor], dict[str, np.ndarray]]
+SIZE_LIMIT = 20_000_000  # bytes that all stored results may have together, so that a clone stays small
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def run(
     engine: anything that submits like an Executor; by default one process per core or GPU (workers sets how
     many; 1 stays in this process). Stopped at any moment, it keeps whole shards and goes on from there.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}: at least one is needed")
     recipe, places = work.recipe.of(runs), devices(device)
     path, folder = path_of(recipe), _shards(recipe)
     try:
@@ -184,6 +188,8 @@ def audit(work: Experiment, count: int, *, device: str | None = None, choice: in
     Integers must be equal but for the experiment's stated share of flips (and the luck of the draw); floats
     must agree to its stated drift in 95 % of the runs. choice: seed of the random choice.
     """
+    if count < 1:
+        raise ValueError(f"ids is {count}: at least one run must be recomputed")
     record = read(work.recipe.name)
     ids = sorted(random.Random(choice).sample(range(work.recipe.runs), min(count, work.recipe.runs)))
     fresh, findings = recompute(work, work.recipe, ids, device), []
@@ -207,21 +213,22 @@ def code_file(chapter: str) -> Path:
     return results_folder() / chapter / "code.json"
 
 
-def code_findings(chapter: str) -> list[str]:
-    """Experiments of a chapter whose code has changed since their result was made or accepted."""
-    path = code_file(chapter)
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    return [
-        f"{path}: the code of {work.recipe.name} has changed; python -m lltd audit {work.recipe.name} --accept"
-        for work in select(chapter)
-        if kept.get(work.recipe.name) != code_digest(work.compute)
-    ]
+def code_findings(name: str | None = None) -> list[str]:
+    """Of one experiment, a chapter's or all: stored results whose code has changed since it was accepted."""
+    findings = []
+    for work in select(name):
+        path = code_file(work.recipe.name.split("/")[0])
+        cure = f"python -m lltd audit {work.recipe.name} --accept"
+        stored = path_of(work.recipe).exists()
+        if stored and _notes(path, cure).get(work.recipe.name) != code_digest(work.compute):
+            findings.append(f"{path}: the code of {work.recipe.name} has changed; {cure}")
+    return findings
 
 
 def accept(work: Experiment) -> None:
     """Note the code's digest of today as the one behind the stored result."""
     path = code_file(work.recipe.name.split("/")[0])
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept = _notes(path, "delete it, and accept the chapter's results again")
     kept[work.recipe.name] = code_digest(work.compute)
     replace_file(path, (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode())
 
@@ -229,7 +236,18 @@ def accept(work: Experiment) -> None:
 def provenance(name: str) -> dict[str, Any]:
     """When, where and with what a stored result was made; empty if that is not on file."""
     path = path_of(find(name).recipe).with_suffix(".log.json")
-    return json.loads(path.read_text()) if path.exists() else {}
+    return _notes(path, f"delete it and {path_of(find(name).recipe).name}: python -m lltd run {name}")
+
+
+def _notes(path: Path, cure: str) -> dict[str, Any]:
+    """The object in a JSON file, empty if there is none. Raises RecordError for anything else."""
+    try:
+        notes = json.loads(path.read_text()) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}); {cure}") from error
+    if not isinstance(notes, dict):
+        raise RecordError(f"{path} is damaged (not an object); {cure}")
+    return notes
 
 
 def _size(recipe: Recipe, start: int) -> int:
@@ -264,10 +282,8 @@ def _join(recipe: Recipe, path: Path, folder: Path, log: dict[str, Any]) -> Reco
     return Record(recipe, arrays)
 
 
-def _host(device: str) -> dict[str, Any]:
-    """What a reader of a result may want to know of the machine; never part of its identity."""
-    here = Path(lltd.__file__).parent
-    git = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+def machine(device: str = "cpu") -> str:
+    """The make of a device of this machine, and how many cores the machine has."""
     model = platform.processor() or platform.machine()
     if device != "cpu":
         model = torch.cuda.get_device_name(device)
@@ -276,6 +292,13 @@ def _host(device: str) -> dict[str, Any]:
             line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
         ]
         model = names[0].partition(":")[2].strip() if names else model
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def _host(device: str) -> dict[str, Any]:
+    """What a reader of a result may want to know of the machine; never part of its identity."""
+    here = Path(lltd.__file__).parent
+    git = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     return {
         "commit": git.stdout.strip() or "unknown",
         "versions": {
@@ -284,7 +307,7 @@ def _host(device: str) -> dict[str, Any]:
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
-        "machine": f"{model}, {os.cpu_count()} cores",
+        "machine": machine(device),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 
@@ -294,13 +317,13 @@ def _engine(engine: Executor | None, workers: int | None, places: list[str]) -> 
     if engine is not None:
         yield engine
         return
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers is {workers}: at least one is needed")
     count = workers or (len(places) if places != ["cpu"] else os.cpu_count() or 1)
     if count == 1:
         pool: Executor = ThreadPoolExecutor(1)
     else:
-        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+        # Ctrl-C reaches the workers too: they end at once, and only this process speaks of it.
+        quietly = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_DFL)}
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), **quietly)
     try:
         yield pool
     except BaseException:

@@ -95,7 +95,7 @@ def converged(right: np.ndarray, draws: int = READING["draws"]) -> np.ndarray:
 def _outcomes(recipe: Recipe, ids: Tensor, keep: tuple[str, ...]) -> dict[str, np.ndarray]:
     settings = [recipe.settings(run) for run in ids.tolist()]
     learnt = tanh_latch.learn(recipe.seed, ids, settings)
-    types = {"right": np.uint8, "weight": np.float32, "inputs": np.float32}
+    types = {"right": np.uint8, "weight": np.float32}
     return {name: learnt[name].cpu().numpy().astype(types[name]) for name in keep}
 
 
@@ -233,7 +233,7 @@ def counts(record: Record, checkpoint: int = -1, trials: int | None = None) -> t
 
 
 def select(record: Record, **settings: Any) -> np.ndarray:  # noqa: ANN401
-    """Which cells of a record have these settings, (cells,) bool: select(record, length=20, start="wrong")."""
+    """Which cells of a record have these settings, (cells,) bool, as in `select(record, length=20)`."""
     return np.array(
         [all(cell[key] == value for key, value in settings.items()) for cell in record.recipe.cells]
     )
@@ -243,6 +243,15 @@ def total(record: Record, cells: np.ndarray, checkpoint: int = -1) -> Count:
     """The converged runs of these cells, and all their runs."""
     hits, trials = counts(record, checkpoint)
     return Count(int(hits[cells].sum()), trials * int(cells.sum()))
+
+
+def median_waits(weight: float, rule: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths T, and the median epochs to success at each from the record; infinite where most runs were cut."""
+    record = read("minimal_task/epochs")
+    waits = np.where(record["epochs"] < 0, np.inf, record["epochs"]).reshape(-1, len(record.recipe.cells))
+    cells = select(record, weight=weight, rule=rule)
+    lengths = [cell["length"] for cell, chosen in zip(record.recipe.cells, cells, strict=True) if chosen]
+    return np.array(lengths), np.median(waits[:, cells], axis=0)
 
 
 def keeps(record: Record, reading: str, checkpoint: int) -> dict[str, bool]:
@@ -355,14 +364,13 @@ def linear_memory() -> Iterable[Row]:
 @claim("BFS93.13")
 def learnt_inputs() -> Iterable[Row]:
     """The learnt inputs alone put the state on its class's side."""
-    ids = torch.arange(64)
-    settings = {**READING, "learn_weight": False, "checkpoints": [300]}
-    learnt = tanh_latch.learn(1993, ids, [settings] * 64)
-    good = torch.from_numpy(converged(learnt["right"][:, -1].numpy()))
-    u, a = learnt["inputs"][good].unflatten(1, (2, 3)), torch.zeros(int(good.sum()), 2, dtype=torch.float64)
+    runs = tanh_latch.Learner.start(1993, torch.arange(128), [{**READING, "learn_weight": False}] * 128)
+    runs.train_to(300)
+    runs.keep(torch.from_numpy(converged(runs.right().numpy())))
+    u, a = runs.theta[1:].unflatten(0, (2, 3)), torch.zeros_like(runs.theta[:2])
     for t in range(3):
-        a = tanh_latch.step(a, READING["weight"], u[:, :, t])
-    sides = (a[:, 0] < 0) & (a[:, 1] > 0)
+        a = tanh_latch.step(a, READING["weight"], u[:, t])
+    sides = (a[0] < 0) & (a[1] > 0)
     return at_least(
         "converged runs whose state after L steps is on its side", 0.9, Count(int(sides.sum()), len(sides))
     )

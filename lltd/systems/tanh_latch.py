@@ -85,7 +85,7 @@ def learn(seed: int, ids: Tensor, settings: Sequence[Settings]) -> dict[str, Ten
 
     ids: int64 (B,). settings, one for each run: those of a Learner, weight, noise, and checkpoints (numbers of
     epochs, rising; as many in each run). Returns right, int64 (B, C): of the 2 * draws ends examined at each
-    checkpoint, how many lie on the right side; weight (B,) and inputs (B, 2L) at the end.
+    checkpoint, how many lie on the right side; weight (B,) at the end.
     """
     outcome: dict[str, Tensor] = {}
     for rows in _alike(settings):
@@ -93,8 +93,7 @@ def learn(seed: int, ids: Tensor, settings: Sequence[Settings]) -> dict[str, Ten
         for epoch in runs.common["checkpoints"]:
             runs.train_to(epoch)
             right.append(runs.right())
-        part = {"right": torch.stack(right, dim=1), "weight": runs.theta[0], "inputs": runs.theta[1:].T}
-        for name, values in part.items():
+        for name, values in (("right", torch.stack(right, dim=1)), ("weight", runs.theta[0])):
             whole = outcome.setdefault(name, values.new_zeros(len(ids), *values.shape[1:]))
             whole[rows] = values
     return outcome

@@ -1,8 +1,8 @@
 """A digest of the code that a result rests on, so that a stored result knows when its code has changed.
 
 Followed are all names a function uses, through every module of lltd, definition by definition. What counts is
-the syntax tree without docstrings: comments and layout do not matter. For a kernel, its C++ face counts too,
-without comments.
+the syntax tree without docstrings: comments and layout do not matter. For a kernel, its C++ face counts too, with
+the headers it includes and without comments.
 """
 
 import ast
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from lltd.kernels import native
 
 PACKAGE = __package__
 
@@ -92,8 +94,8 @@ def _described(item: Definition) -> str:
     defined, _ = _module(item.module)
     text = f"{item.module} {item.name} {_tree(defined.get(item.name))}\n"
     face = _path(item.module).with_name("cpu.cpp")
-    if face.exists():
-        text += re.sub(r"\s+", " ", re.sub(r"//[^\n]*|/\*.*?\*/", "", face.read_text(), flags=re.S))
+    for file in native.sources(face) if face.exists() else ():
+        text += re.sub(r"\s+", " ", re.sub(r"//[^\n]*|/\*.*?\*/", "", file.read_text(), flags=re.S))
     return text
 
 

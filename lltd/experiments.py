@@ -148,12 +148,12 @@ def run(
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}: at least one is needed")
     recipe, places = work.recipe.of(runs), devices(device)
-    path, folder = path_of(recipe), _shards(recipe)
+    path, code = path_of(recipe), code_digest(work.compute)
     try:
         return load(path, recipe)
     except RecordError:
         pass
-    began = time.time()
+    began, folder = time.time(), shard_folder(recipe, code)
     starts = [start for start in range(0, recipe.runs, recipe.shard) if not _whole(folder, recipe, start)]
     with _engine(engine, workers, places) as pool:
         jobs = {
@@ -165,7 +165,7 @@ def run(
             for job in as_completed(jobs):
                 job.result()
                 progress.update(_size(recipe, jobs[job]))
-    return _join(recipe, path, folder, {"device": places[0], "seconds": round(time.time() - began, 1)})
+    return _join(recipe, path, folder, code, {"device": places[0], "seconds": round(time.time() - began, 1)})
 
 
 def make_shard(compute: Compute, recipe: Recipe, start: int, device: str, folder: Path) -> None:
@@ -225,11 +225,11 @@ def code_findings(name: str | None = None) -> list[str]:
     return findings
 
 
-def accept(work: Experiment) -> None:
-    """Note the code's digest of today as the one behind the stored result."""
+def accept(work: Experiment, code: str | None = None) -> None:
+    """Note a code digest, by default that of the code as it is now, as the one behind the stored result."""
     path = code_file(work.recipe.name.split("/")[0])
     kept = _notes(path, "delete it, and accept the chapter's results again")
-    kept[work.recipe.name] = code_digest(work.compute)
+    kept[work.recipe.name] = code or code_digest(work.compute)
     replace_file(path, (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode())
 
 
@@ -254,8 +254,9 @@ def _size(recipe: Recipe, start: int) -> int:
     return min(recipe.shard, recipe.runs - start)
 
 
-def _shards(recipe: Recipe) -> Path:
-    return results_folder() / ".shards" / recipe.address[:16]
+def shard_folder(recipe: Recipe, code: str) -> Path:
+    """Where shards wait to be joined; those of other code are never taken up."""
+    return results_folder() / ".shards" / f"{recipe.address[:16]}-{code[:8]}"
 
 
 def _whole(folder: Path, recipe: Recipe, start: int) -> bool:
@@ -266,7 +267,7 @@ def _whole(folder: Path, recipe: Recipe, start: int) -> bool:
     return True
 
 
-def _join(recipe: Recipe, path: Path, folder: Path, log: dict[str, Any]) -> Record:
+def _join(recipe: Recipe, path: Path, folder: Path, code: str, log: dict[str, Any]) -> Record:
     """Put the shards together, in order; another writer may have done so in the meantime."""
     try:
         shards = [load(folder / f"{start}.npz", recipe) for start in range(0, recipe.runs, recipe.shard)]
@@ -277,7 +278,7 @@ def _join(recipe: Recipe, path: Path, folder: Path, log: dict[str, Any]) -> Reco
     shown = {**log, **_host(log["device"])}
     replace_file(path.with_suffix(".log.json"), (json.dumps(shown, indent=1, sort_keys=True) + "\n").encode())
     if recipe == EXPERIMENTS[recipe.name].recipe:
-        accept(EXPERIMENTS[recipe.name])
+        accept(EXPERIMENTS[recipe.name], code)
     shutil.rmtree(folder, ignore_errors=True)
     return Record(recipe, arrays)
 

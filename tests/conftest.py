@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from lltd.kernels import native
+
 settings.register_profile("book", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("book")
 HERE = Path(__file__).parent
@@ -35,3 +37,19 @@ def python():
         )
 
     return run
+
+
+@pytest.fixture
+def build(monkeypatch):
+    """Sets environment variables, and forgets the libraries of another environment, before the test and after."""
+    for name in ("LLTD_NO_COMPILER", "LLTD_MARCH", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    native.library.cache_clear()
+
+    def set_(**environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        native.library.cache_clear()
+
+    yield set_
+    native.library.cache_clear()

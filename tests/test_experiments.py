@@ -67,7 +67,7 @@ def test_any_number_of_workers_writes_the_same_bytes(results, work, workers, pyt
 def test_runs_killed_in_the_middle_resume_to_the_same_bytes(results, work):
     command = [sys.executable, "-c", "import counting; counting.go(1)"]
     process = subprocess.Popen(command, cwd=HERE, env=os.environ, stderr=subprocess.DEVNULL)
-    folder = results / ".shards" / work.recipe.address[:16]
+    folder = experiments.shard_folder(work.recipe, code_digest(work.compute))
     deadline = time.time() + 60
     while time.time() < deadline and len(list(folder.glob("[0-9]*.npz"))) < 5:
         time.sleep(0.005)
@@ -102,7 +102,7 @@ def test_two_writers_at_once_leave_one_whole_result(results, work):
 
 
 def test_a_damaged_shard_is_made_again(results, work):
-    folder = results / ".shards" / work.recipe.address[:16]
+    folder = experiments.shard_folder(work.recipe, code_digest(work.compute))
     experiments.make_shard(work.compute, work.recipe, 20, "cpu", folder)
     shard = folder / "20.npz"
     shard.write_bytes(shard.read_bytes()[:100])
@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(work, tmp_path, monke
     blocker = tmp_path / "file"
     blocker.write_text("")
     monkeypatch.setenv("LLTD_RESULTS", str(blocker))
-    with pytest.raises(RecordError, match="cannot write .*set LLTD_RESULTS"):
+    with pytest.raises(RecordError, match=r"cannot write .*set LLTD_RESULTS"):
         experiments.run(work, workers=1)
 
 

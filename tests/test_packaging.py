@@ -54,7 +54,7 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_modules_data_and_licence_and_nothing_else(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     code = {str(file.relative_to(ROOT)) for file in (ROOT / "lltd").rglob("*.py")}
-    data = {str(file.relative_to(ROOT)) for file in (ROOT / "lltd").rglob("*.cpp")} | {"lltd/claims.csv"}
+    data = {str(file.relative_to(ROOT)) for file in (ROOT / "lltd").rglob("*.[ch]pp")} | {"lltd/claims.csv"}
     notes = {name for name in held if name.startswith(f"lltd-{version('lltd')}.dist-info/")}
     assert held - notes == code | data
     assert any(name.endswith("licenses/LICENSE") for name in notes)

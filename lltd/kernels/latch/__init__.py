@@ -1,13 +1,10 @@
 """Learning the minimal task with one tanh neuron: whole stretches of training, for many runs at once."""
 
-import ctypes
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
-from lltd.kernels import native
 from lltd.kernels.latch import reference
+from lltd.kernels.op import Op
 from lltd.philox import Purpose, normal
 from lltd.tasks import check_latch
 
@@ -15,6 +12,20 @@ RULES = {"gradient": reference.GRADIENT, "sign": reference.SIGN, "adam": referen
 STARTS = ("random", "wrong", "oracle")
 ORACLE = 5.0  # an input that no noise in use can outweigh
 SPREAD = 0.1  # standard deviation of the initial inputs
+
+
+def _trained(
+    seed: int, ids: Tensor, theta: Tensor, memory: Tensor, *others: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    return theta.new_empty(theta.shape), memory.new_empty(memory.shape)
+
+
+def _right(seed: int, ids: Tensor, *others: Tensor | int) -> Tensor:
+    return ids.new_empty(2, len(ids))
+
+
+TRAIN = Op("latch", reference.train, _trained)
+RECALL = Op("latch_recall", reference.recall, _right)
 
 
 def initial(seed: int, ids: Tensor, weight: Tensor, lead: int, start: str = "random") -> Tensor:
@@ -32,11 +43,8 @@ def initial(seed: int, ids: Tensor, weight: Tensor, lead: int, start: str = "ran
         .flatten(0, 1)[: 2 * lead]
     )
     side = torch.tensor([-1.0, 1.0], dtype=weight.dtype, device=ids.device).repeat_interleave(lead)[:, None]
-    if start == "oracle":
-        u = ORACLE * side.expand_as(u)
-    else:
-        u = SPREAD * (u if start == "random" else -side * u.abs())
-    return torch.cat((weight[None], u))
+    chosen = {"random": SPREAD * u, "wrong": -SPREAD * side * u.abs(), "oracle": ORACLE * side.expand_as(u)}
+    return torch.cat((weight[None], chosen[start]))
 
 
 def train(
@@ -55,18 +63,17 @@ def train(
     learn_weight: bool = True,
     fresh: bool = True,
     limit: float = float("inf"),
-    threads: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Train runs for some epochs, one update an epoch on one presentation of both classes.
 
-    ids: int64 (B,). theta: (1 + 2L, B), see `initial`; float64 on a CPU takes the C++ face. memory: (2, 1 + 2L,
-    B), Adam's running means, zeros if None. noise: standard deviations (B,). first: number of the first epoch,
-    so that a long training can be cut anywhere. rule: "gradient", "sign" (a fixed step against each sign) or
-    "adam". fresh: new noise in each epoch, else that of epoch 0 again. limit: bound on |w|. Returns theta and
+    ids: int64 (B,). theta: (1 + 2L, B), see `initial`, float64 or float32. memory: (2, 1 + 2L, B), Adam's
+    running means, zeros if None. noise: standard deviations (B,). first: number of the first epoch, so that a
+    long training can be cut anywhere. rule: "gradient", "sign" (a fixed step against each sign) or "adam".
+    fresh: new noise in each epoch, else that of epoch 0 again. limit: bound on the size of w. Returns theta and
     memory after the stretch. Raises ValueError or TypeError that names the argument.
     Source: [BFS93] section II, eq. 1.
     """
-    lead = _check(seed, ids, theta, noise, length, target)
+    _check(seed, ids, theta, noise, length, target)
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}: one of {', '.join(RULES)} is needed")
     if epochs < 0 or first < 0:
@@ -75,17 +82,13 @@ def train(
         raise ValueError(f"rate is {rate} and limit is {limit}: both must be positive")
     if memory is None:
         memory = theta.new_zeros(2, *theta.shape)
+    if memory.shape != (2, *theta.shape) or memory.dtype != theta.dtype or memory.device != theta.device:
+        raise TypeError(
+            f"memory is {memory.dtype} {tuple(memory.shape)} on {memory.device}: "
+            f"{theta.dtype} of {(2, *theta.shape)} on {theta.device} is needed, as theta has"
+        )
     numbers = (first, epochs, length, rate, target, RULES[rule], learn_weight, fresh, limit)
-    faces = _library(theta)
-    if faces is None:
-        return reference.train(seed, ids, theta, memory, noise, *numbers)
-    theta, memory = theta.clone().contiguous(), memory.clone().contiguous()
-    faces.lltd_latch_train(
-        *(len(ids), threads, seed, ids.contiguous().data_ptr(), theta.data_ptr(), memory.data_ptr()),
-        *(noise.contiguous().data_ptr(), first, epochs, length, lead, rate, target, RULES[rule]),
-        *(learn_weight, fresh, limit),
-    )
-    return theta, memory
+    return TRAIN(seed, ids, theta, memory, noise, *numbers)
 
 
 def recall(
@@ -97,46 +100,25 @@ def recall(
     length: int,
     draws: int,
     first: int = 0,
-    threads: int = 1,
 ) -> Tensor:
     """Of `draws` presentations with fresh test noise, how many end on the right side: int64 (2, B), by class."""
-    lead = _check(seed, ids, theta, noise, length, 0.5)
+    _check(seed, ids, theta, noise, length, 0.5)
     if draws < 1:
         raise ValueError(f"draws is {draws}: at least one presentation is needed")
-    faces = _library(theta)
-    if faces is None:
-        return reference.recall(seed, ids, theta, noise, first, draws, length)
-    right = torch.empty(2, len(ids), dtype=torch.int64)
-    faces.lltd_latch_recall(
-        *(len(ids), threads, seed, ids.contiguous().data_ptr(), theta.contiguous().data_ptr()),
-        *(noise.contiguous().data_ptr(), first, draws, length, lead, right.data_ptr()),
-    )
-    return right
+    return RECALL(seed, ids, theta, noise, first, draws, length)
 
 
 def face(theta: Tensor) -> str:
-    """Which face serves such parameters: "cpu.cpp" or "reference"."""
-    return "reference" if _library(theta) is None else "cpu.cpp"
+    """Which face serves such parameters: "cpu.cpp", "cuda.py" or "reference"."""
+    return TRAIN.face(theta)[0]
 
 
-def _library(theta: Tensor) -> ctypes.CDLL | None:
-    if theta.dtype != torch.float64 or theta.device.type != "cpu":
-        return None
-    faces = native.library(Path(__file__).with_name("cpu.cpp"))
-    if faces is not None:
-        whole, real, at = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
-        faces.lltd_latch_train.argtypes = (
-            *(whole, whole, ctypes.c_uint64, at, at, at, at),
-            *(whole, whole, whole, whole, real, real, whole, whole, whole, real),
-        )
-        faces.lltd_latch_recall.argtypes = (whole, whole, ctypes.c_uint64, at, at, at, *(whole,) * 4, at)
-    return faces
-
-
-def _check(seed: int, ids: Tensor, theta: Tensor, noise: Tensor, length: int, target: float) -> int:
+def _check(seed: int, ids: Tensor, theta: Tensor, noise: Tensor, length: int, target: float) -> None:
     rows, runs = theta.shape if theta.ndim == 2 else (0, 0)
     if rows < 3 or rows % 2 == 0:
         raise ValueError(f"theta has shape {tuple(theta.shape)}: (1 + 2L, runs) is needed")
+    if not theta.is_floating_point():
+        raise TypeError(f"theta is {theta.dtype}: real numbers are needed")
     if ids.dtype != torch.int64 or ids.shape != (runs,):
         raise TypeError(
             f"ids is {ids.dtype} {tuple(ids.shape)}: int64 of shape ({runs},) is needed, as theta has"
@@ -150,4 +132,3 @@ def _check(seed: int, ids: Tensor, theta: Tensor, noise: Tensor, length: int, ta
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed}: an integer in [0, 2**63) is needed")
     check_latch(length, (rows - 1) // 2, noise, target)
-    return (rows - 1) // 2

@@ -1,0 +1,88 @@
+"""Runs Triton faces in Triton's interpreter, on a CPU: python triton_interpreted.py FILE.
+
+The interpreter is chosen by TRITON_INTERPRET=1 when a kernel is imported, hence a process of its own. Leaves in FILE
+(torch.save) "streams", the numbers of drawn.py, and "train" and "recall", lists of (arguments, outcome).
+"""
+
+import sys
+
+import torch
+import triton
+import triton.language as tl
+from drawn import IDS, PURPOSE, SEED, STEP
+
+from lltd.kernels import latch
+from lltd.kernels.lanes import normals, uniform, words
+from lltd.kernels.latch import cuda
+
+RUNS, BLOCK = len(IDS), 1024
+
+
+@triton.jit
+def draw(seed, ids, step, word, even, normal, RUNS: tl.constexpr, BLOCK: tl.constexpr, PURPOSE: tl.constexpr):
+    """Random numbers as every Triton face draws them."""
+    run = tl.arange(0, BLOCK)
+    inside = run < RUNS
+    word0, word1, word2, word3 = words(seed, tl.load(ids + run, inside, 0), step, PURPOSE)
+    put(word, word0, word1, word2, word3, run, inside, RUNS)
+    REAL: tl.constexpr = normal.dtype.element_ty
+    even0, even1, even2, even3 = (
+        uniform(word0, REAL), uniform(word1, REAL), uniform(word2, REAL), uniform(word3, REAL)
+    )  # fmt: skip
+    put(even, even0, even1, even2, even3, run, inside, RUNS)
+    one = tl.full([BLOCK], 1, REAL)
+    first, second = normals(word0, word1, one)
+    third, fourth = normals(word2, word3, one)
+    put(normal, first, second, third, fourth, run, inside, RUNS)
+
+
+@triton.jit
+def put(rows, row0, row1, row2, row3, run, inside, RUNS: tl.constexpr):
+    """Store four rows."""
+    tl.store(rows + run, row0, inside)
+    tl.store(rows + RUNS + run, row1, inside)
+    tl.store(rows + 2 * RUNS + run, row2, inside)
+    tl.store(rows + 3 * RUNS + run, row3, inside)
+
+
+def streams(dtype):
+    """Words, uniforms and normals of drawn.py's addresses, (4, runs) each."""
+    word = torch.empty(4, RUNS, dtype=torch.int64)
+    even, normal = torch.empty(2, 4, RUNS, dtype=dtype)
+    draw[(1,)](SEED, IDS, STEP, word, even, normal, RUNS, BLOCK, PURPOSE)
+    return word, even, normal
+
+
+def start(runs, lead, dtype):
+    """Run ids, parameters, Adam's means and noise to begin with."""
+    ids = torch.arange(runs) + 5 * 2**32
+    theta = latch.initial(1, ids, torch.full((runs,), 1.25, dtype=dtype), lead)
+    return ids, theta, theta.new_zeros(2, *theta.shape), torch.full((runs,), 0.2, dtype=dtype)
+
+
+INFINITE = float("inf")
+# After (ids, theta, memory, noise): first, epochs, length, rate, target, rule, learn_weight, fresh, limit.
+TRAINING = [
+    (3, torch.float64, (0, 1, 60, 0.01, 0.8, latch.reference.GRADIENT, True, True, INFINITE)),
+    (4, torch.float64, (3, 2, 9, 0.01, 0.8, latch.reference.ADAM, True, True, 1.26)),
+    (1, torch.float64, (3, 2, 6, 0.1, 0.99, latch.reference.SIGN, False, False, INFINITE)),
+    (3, torch.float32, (0, 2, 12, 0.01, 0.8, latch.reference.ADAM, True, True, 1.26)),
+]
+RECALL = [(3, torch.float64, (2, 3, 20)), (3, torch.float32, (0, 2, 3))]  # first, draws, length
+
+
+def main(file):
+    """Run everything."""
+    told = {"streams": [streams(torch.float64), streams(torch.float32)], "train": [], "recall": []}
+    for lead, dtype, numbers in TRAINING:
+        arguments = (2**62 + 5, *start(37, lead, dtype), *numbers)
+        told["train"].append((arguments, cuda.train(*arguments)))
+    for lead, dtype, numbers in RECALL:
+        ids, theta, _, noise = start(37, lead, dtype)
+        arguments = (7, ids, theta, noise, *numbers)
+        told["recall"].append((arguments, cuda.recall(*arguments)))
+    torch.save(told, file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

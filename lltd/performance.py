@@ -1,27 +1,50 @@
 """How fast the kernels are: each beside a peer that does the same work, in one process and by turns.
 
 Seconds say much about a machine and who else is using it. Two that were taken one right after the other share
-both, so what counts is their ratio.
+both, so what counts is their ratio. A stored measurement is no result of a recipe: it holds for one machine and one
+day, and no audit can recompute it.
 """
 
+import json
+import os
+import platform
+import shlex
 import statistics
+import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from lltd.experiments import machine
+import lltd
+from lltd import roofline
+from lltd.experiments import machine, results_folder
 from lltd.kernels import latch
+from lltd.peers import PEERS, MissingPeer, Stretch, kernel
+from lltd.record import MissingRecordError, RecordError, replace_file
 
 REPEATS = 5
+AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes
+USUAL = Stretch()  # what is timed
+MEDIUM = replace(USUAL, runs=1024)  # what is changed along one axis at a time
+AXES = {
+    "runs": (64, 256, 1024, 4096, 16384),
+    "length": (10, 20, 40, 80, 160),
+    "epochs": (10, 20, 40, 80, 160),
+}
 
 
 @dataclass(frozen=True)
 class Race:
-    """One piece of work and two ways to do it, both of which return the same tensor but for rounding."""
+    """One piece of work and two ways to do it, both of which return the same float tensor but for rounding."""
 
     op: str
     work: str
@@ -30,26 +53,16 @@ class Race:
     theirs: Callable[[], Tensor]
 
 
-def latch_races(runs: int = 4096, length: int = 20, epochs: int = 20) -> Iterator[Race]:
-    """Training on the minimal task: the C++ face beside the plain torch reference, both in float64.
+def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator[Race]:
+    """Training on the minimal task: the C++ face beside each peer, all in float64.
 
     Raises ValueError where there is no C++ face.
     """
-    ids = torch.arange(runs)
-    theta = latch.initial(1, ids, torch.full((runs,), 1.25, dtype=torch.float64), 3)
-    if latch.face(theta) != "cpu.cpp":
+    if latch.face(work.start[1]) != "cpu.cpp":
         raise ValueError("latch: there is no C++ face to time, for want of a compiler that works")
-    noise = torch.full((runs,), 0.2, dtype=torch.float64)
-
-    def ours() -> Tensor:
-        return latch.train(1, ids, theta, noise=noise, length=length, epochs=epochs, rate=0.01)[0]
-
-    def theirs() -> Tensor:
-        numbers = (0, epochs, length, 0.01, 0.8, latch.RULES["gradient"], True, True, float("inf"))
-        return latch.reference.train(1, ids, theta, theta.new_zeros(2, *theta.shape), noise, *numbers)[0]
-
-    work = f"train {runs:,} runs, T = {length}, {epochs} epochs, one thread"
-    yield Race("latch", work, "the plain torch reference", ours, theirs)
+    title = f"train {work.runs:,} runs, T = {work.length}, {work.epochs} epochs, one thread"
+    for peer in peers:
+        yield Race("latch", title, peer, partial(kernel, work), partial(PEERS[peer], work))
 
 
 RACES: dict[str, Callable[[], Iterator[Race]]] = {"latch": latch_races}
@@ -57,43 +70,136 @@ RACES: dict[str, Callable[[], Iterator[Race]]] = {"latch": latch_races}
 
 def measure(op: str | None = None) -> list[dict[str, Any]]:
     """Time one kernel, or all: a row for each race, see `timed`. Raises ValueError for an unknown one."""
+    check(op)
+    return [timed(race) for name in RACES if op in (None, name) for race in RACES[name]()]
+
+
+def check(op: str | None) -> None:
+    """Raise ValueError, naming those there are, unless op is a kernel that can be timed, or None."""
     if op is not None and op not in RACES:
         raise ValueError(f"op is {op!r}: one of {', '.join(RACES)} is needed")
-    return [timed(race) for name in RACES if op in (None, name) for race in RACES[name]()]
 
 
 def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
     """Run both sides by turns: {op, work, peer, ours_s, peer_s, ratio, low, high, device}.
 
     ours_s, peer_s: median seconds. ratio: the peer's seconds over ours, its median over the pairs; low, high:
-    its range over them. Raises ArithmeticError if the two do not agree: a wrong answer has no speed.
+    its range over them. A peer that is not here says so in its name and has None for all of them. Raises
+    ArithmeticError if the two do not agree: a wrong answer has no speed.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    row = {"op": race.op, "work": race.work, "peer": race.peer}
+    with _one_thread():
         # The first turn, which also builds and loads what is needed, is not counted.
-        if not torch.allclose(race.ours(), race.theirs(), rtol=1e-6, atol=1e-9):
+        try:
+            agree = torch.isclose(race.ours(), race.theirs(), rtol=1e-6, atol=1e-9).double().mean().item()
+        except MissingPeer as missing:
+            none = dict.fromkeys(("ours_s", "peer_s", "ratio", "low", "high"))
+            return {**row, "peer": f"{race.peer} ({missing})", **none, "device": machine()}
+        if not agree >= AGREEMENT:
             raise ArithmeticError(f"{race.op}: it and {race.peer} disagree: {race.work}")
         pairs = [(_seconds(race.ours), _seconds(race.theirs)) for _ in range(repeats)]
-    finally:
-        torch.set_num_threads(threads)
     ratios = [theirs / ours for ours, theirs in pairs]
     ours_s, peer_s = (statistics.median(side) for side in zip(*pairs, strict=True))
-    return {
-        **{"op": race.op, "work": race.work, "peer": race.peer, "ours_s": ours_s, "peer_s": peer_s},
-        **{"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)},
-        "device": machine(),
-    }
+    row |= {"ours_s": ours_s, "peer_s": peer_s}
+    row |= {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+    return {**row, "device": machine()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows of `measure` as lines to read."""
-    return "\n".join(
-        f"{row['op']}: {row['work']} on {row['device']}\n"
-        f"  {row['ours_s']:.3g} s against {row['peer_s']:.3g} s of {row['peer']}: "
-        f"{row['ratio']:.3g} times as fast ({row['low']:.3g} to {row['high']:.3g})"
-        for row in rows
-    )
+    """The rows of `measure` as lines to read: the work, and under it each peer."""
+    lines = []
+    for row in rows:
+        title = f"{row['op']}: {row['work']} on {row['device']}"
+        lines += [] if title in lines else [title]
+        if row["ratio"] is None:
+            lines.append(f"  not measured: {row['peer']}")
+        else:
+            lines.append(
+                f"  {row['ours_s']:.3g} s against {row['peer_s']:.3g} s of {row['peer']}: "
+                f"{row['ratio']:.3g} times as fast ({row['low']:.3g} to {row['high']:.3g})"
+            )
+    return "\n".join(lines)
+
+
+def scaling(
+    axes: Mapping[str, Iterable[int]], work: Stretch = MEDIUM, repeats: int = REPEATS
+) -> list[dict[str, Any]]:
+    """The cost along each axis, for kernel and reference: rows of {axis, at, ours_s, peer_s}, median seconds."""
+    rows = []
+    for axis, at in [(axis, at) for axis, values in axes.items() for at in values]:
+        (race,) = latch_races(replace(work, **{axis: at}), ["the plain torch reference"])
+        row = timed(race, repeats)
+        rows.append({"axis": axis, "at": at, "ours_s": row["ours_s"], "peer_s": row["peer_s"]})
+    return rows
+
+
+def slope(at: Sequence[float], seconds: Sequence[float]) -> float:
+    """The exponent b of seconds ∝ at^b, fitted by least squares to the logarithms of both."""
+    return float(np.polyfit(np.log(at), np.log(seconds), 1)[0])
+
+
+def path_of(op: str) -> Path:
+    """The file of a kernel's stored measurement."""
+    return results_folder() / "performance" / f"{op}.json"
+
+
+def store(
+    work: Stretch = USUAL, axes: Mapping[str, Iterable[int]] = AXES, repeats: int = REPEATS
+) -> dict[str, Any]:
+    """Measure all that the chapter shows of latch, put it on file at once, and return it.
+
+    {op, date, machine, versions, work: the stretch, races: rows of `timed`, scaling: rows of `scaling`,
+    ceilings: see `roofline.measure`}.
+    """
+    with _one_thread():
+        ceilings = roofline.measure(work, repeats)
+    stored = {
+        "op": "latch",
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": machine(),
+        "versions": _versions(),
+        "work": asdict(work),
+        "races": [timed(race, repeats) for race in latch_races(work)],
+        "scaling": scaling(axes, repeats=repeats),
+        "ceilings": ceilings,
+    }
+    replace_file(path_of("latch"), (json.dumps(stored, indent=1, allow_nan=False) + "\n").encode())
+    return stored
+
+
+def read(op: str) -> dict[str, Any]:
+    """A kernel's stored measurement, see `store`. Raises RecordError, naming the file and the cure."""
+    path, cure = path_of(op), "measure anew with: python -m lltd performance --store"
+    if not path.exists():
+        raise MissingRecordError(f"{path} is missing; {cure}")
+    try:
+        stored = json.loads(path.read_text())
+        if missing := {"races", "scaling", "ceilings"} - set(stored):
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+    except (OSError, ValueError, TypeError) as error:
+        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}); {cure}") from error
+    return stored
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _versions() -> dict[str, str]:
+    """What the times depend on besides the machine; a compiler by the first line it says of itself."""
+    found = {"Python": platform.python_version(), "lltd": lltd.__version__}
+    for name in ("torch", "numpy", "numba"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    compiler = [*shlex.split(os.environ.get("CXX") or "c++"), "--version"]
+    said = subprocess.run(compiler, capture_output=True, text=True, check=True).stdout
+    return {**found, "compiler": said.splitlines()[0]}
 
 
 def _seconds(work: Callable[[], object]) -> float:

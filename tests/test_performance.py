@@ -1,0 +1,257 @@
+"""Times and ceilings: that what is timed is the same work, that operations are counted right, that the file holds."""
+
+import ctypes
+import json
+import re
+import sys
+from collections import Counter
+from functools import partial
+
+import pytest
+import torch
+from drawn import compiled
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lltd import __main__ as command_line
+from lltd import experiments, peers, performance, philox, roofline
+from lltd.kernels import latch, native
+from lltd.kernels.latch import reference
+from lltd.peers import LEAD, MissingPeer, Stretch
+from lltd.performance import Race
+from lltd.philox import Purpose
+from lltd.record import MissingRecordError, RecordError
+
+TINY = Stretch(runs=5, length=6, epochs=3)  # an odd number of noisy steps
+COMPILED = "torch.compile of the reference"
+
+
+def race(theirs):
+    return Race("add", "add", "a peer", lambda: torch.ones(2), theirs)
+
+
+# --- peers ---
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """torch.compile without its last step, the C++ code, which takes most of a minute."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    peers._compiled_epoch.cache_clear()
+    yield
+    peers._compiled_epoch.cache_clear()
+
+
+@pytest.mark.parametrize("name", peers.PEERS)
+def test_peers_compute_what_the_reference_does(name, captured):
+    try:
+        theta = peers.PEERS[name](TINY)
+    except MissingPeer as missing:
+        pytest.skip(str(missing))
+    torch.testing.assert_close(theta, peers.eager(TINY), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in peers.PEERS if name != COMPILED])
+def test_peers_leave_their_arguments_alone(name):
+    before = [tensor.clone() for tensor in TINY.start]
+    try:
+        peers.PEERS[name](TINY)
+    except MissingPeer as missing:
+        pytest.skip(str(missing))
+    assert all(map(torch.equal, before, TINY.start))
+
+
+def test_words_of_the_peers_are_those_of_philox():
+    ids = torch.tensor([0, 3, 2**40 + 5])
+    words = peers.words(ids.numpy().astype("uint64"), peers.U64(7))
+    wanted = philox.block(peers.SEED, ids, 7, Purpose.NOISE).tolist()
+    assert [word.tolist() for word in words] == wanted
+
+
+def test_a_library_that_is_not_installed_is_a_missing_peer(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    peers._numba_train.cache_clear()
+    with pytest.raises(MissingPeer, match="not installed"):
+        peers.with_numba(TINY)
+    row = performance.timed(
+        Race("latch", "train", "Numba", lambda: peers.eager(TINY), lambda: peers.with_numba(TINY))
+    )
+    assert row["peer"] == "Numba (not installed)" and row["ratio"] is None
+    assert performance.table([row]).splitlines()[1:] == ["  not measured: Numba (not installed)"]
+
+
+def test_torch_compile_without_a_compiler_is_a_missing_peer(monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("InvalidCxxCompiler")
+
+    monkeypatch.setattr(peers, "_compiled_epoch", lambda length: fail)
+    with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
+        peers.compiled(TINY)
+
+
+# --- ratios ---
+
+
+def test_only_what_agrees_is_timed():
+    with pytest.raises(ArithmeticError, match="it and a peer disagree"):
+        performance.timed(race(lambda: torch.zeros(2)))
+
+
+def test_a_run_tipped_by_rounding_is_no_disagreement():
+    ours, theirs = torch.zeros(200), torch.zeros(200)
+    theirs[17] = 1
+    assert (
+        performance.timed(Race("add", "add", "a peer", lambda: ours, lambda: theirs), repeats=1)["ratio"] > 0
+    )
+
+
+def test_times_are_taken_on_one_thread_which_is_undone():
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    performance.timed(race(lambda: seen.append(torch.get_num_threads()) or torch.ones(2)), repeats=2)
+    assert seen == [1, 1, 1] and torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+@compiled
+def test_latch_is_timed_against_every_peer():
+    races = list(performance.latch_races(TINY))
+    assert [race.peer for race in races] == list(peers.PEERS)
+    row = performance.timed(races[0], repeats=2)
+    assert row["op"] == "latch" and row["work"] == "train 5 runs, T = 6, 3 epochs, one thread"
+    assert 0 < row["low"] <= row["ratio"] <= row["high"]
+
+
+def test_without_a_compiler_there_is_nothing_to_time(build):
+    build(LLTD_NO_COMPILER=1)
+    with pytest.raises(ValueError, match="latch: there is no C\\+\\+ face"):
+        list(performance.latch_races(TINY))
+    with pytest.raises(ValueError, match="latch: there is no ceiling"):
+        roofline.measure(TINY, repeats=1)
+
+
+def test_slope_is_the_exponent_of_a_power():
+    at = [10, 20, 40, 80]
+    assert performance.slope(at, [3e-4 * n**1.25 for n in at]) == pytest.approx(1.25)
+
+
+# --- roofline ---
+
+
+class Elements(TorchDispatchMode):
+    """Counts the elements that tanh and log are asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count[str(function)] += (
+            arguments[0].numel() if arguments and torch.is_tensor(arguments[0]) else 0
+        )
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("length", [3, 6, 7, 20])
+def test_functions_are_counted_as_the_reference_calls_them(length):
+    ids, theta, noise = TINY.start
+    with Elements() as elements:
+        reference.gradient(theta, reference.draw(1, ids, 0, length - LEAD, Purpose.NOISE, noise), 0.8)
+    tangents, pairs = (elements.count[f"aten.{name}.default"] / len(ids) for name in ("tanh", "log"))
+    parts = roofline.operations(length)
+    assert parts["forward"] == tangents * (2 + roofline.TANH)
+    assert parts["noise"] == pairs * roofline.PAIR
+    assert parts["wide multiplications"] == pairs / 2 * 2 * philox.ROUNDS
+    work = Stretch(runs=7, length=length, epochs=2)
+    assert roofline.functions_alone(work, 1, 0) == 14 * tangents
+    assert roofline.functions_alone(work, 0, 1) == 14 * pairs / 2
+
+
+def test_terms_are_those_of_the_polynomials():
+    text = (native.HEADERS / "lanes.hpp").read_text()
+    terms = {
+        name: len(re.search(rf"{name}\[\] = {{(.*?)}}", text, re.DOTALL)[1].split(","))
+        for name in roofline.TERMS
+    }
+    assert terms == roofline.TERMS
+    assert f"SIZE = {roofline.SIZE};" in roofline.SOURCE.read_text()
+
+
+def test_bytes_are_those_of_the_tensors():
+    ids, theta, noise = TINY.start
+    given = [ids, noise, theta, theta.new_zeros(2, *theta.shape)]
+    made = latch.train(1, ids, theta, noise=noise, length=6, epochs=1, rate=0.1)
+    assert roofline.traffic(TINY) == sum(tensor.numel() * tensor.element_size() for tensor in (*given, *made))
+
+
+@compiled
+@pytest.mark.parametrize("name", ["tanh", "noise", "fma"])
+def test_ceilings_do_the_work_that_they_are_timed_for(name):
+    x = torch.linspace(-2, 2, roofline.SIZE, dtype=torch.float64)
+    wanted = x.clone()
+    function = native.library(roofline.SOURCE)[f"lltd_ceiling_{name}"]
+    function(ctypes.c_int64(3), ctypes.c_void_p(x.data_ptr()))
+    if name == "noise":
+        ids = torch.arange(roofline.SIZE // 4)
+        wanted = philox.normal(1, ids, 2, Purpose.NOISE).flatten()
+    elif name == "tanh":
+        for _ in range(3):
+            wanted = torch.tanh(wanted + 1)
+    else:
+        held = 8 * 16  # ceiling.cpp: HELD in double
+        for _ in range(3 * roofline.SIZE // held):
+            wanted[:held] = 0.999 * wanted[:held] + 0.001
+    torch.testing.assert_close(x, wanted, rtol=1e-12, atol=1e-12)
+
+
+# --- the stored measurement ---
+
+
+@pytest.fixture
+def stored(results, monkeypatch):
+    """A small measurement on file."""
+    monkeypatch.setattr(roofline, "ROUNDS", dict.fromkeys(roofline.ROUNDS, 2))
+    monkeypatch.setattr(roofline, "COPIED", 1000)
+    monkeypatch.delitem(peers.PEERS, COMPILED)
+    return performance.store(TINY, {"runs": (2, 4), "length": (5, 7)}, repeats=1)
+
+
+@compiled
+def test_what_is_stored_is_read_back(stored, results):
+    assert performance.path_of("latch") == results / "performance" / "latch.json"
+    assert performance.read("latch") == stored
+    assert [row["peer"].partition(" (")[0] for row in stored["races"]] == list(peers.PEERS)
+    assert [(row["axis"], row["at"]) for row in stored["scaling"]] == [
+        *(("runs", 2), ("runs", 4), ("length", 5), ("length", 7))
+    ]
+    assert set(stored["ceilings"]) == {"kernel", "tanh", "noise", "fma", "copy"}
+    assert all(len(turns) == 1 and turns[0] > 0 for turns in stored["ceilings"].values())
+    assert stored["versions"]["torch"] == torch.__version__ and stored["machine"] == experiments.machine()
+
+
+@compiled
+def test_a_measurement_is_no_result(stored):
+    assert all(work.recipe.name.split("/")[0] != "performance" for work in experiments.select(None))
+    assert experiments.code_findings() == []
+
+
+@compiled
+@pytest.mark.parametrize("damage", [lambda text: text[:-20], lambda text: "[]", lambda text: '{"races": []}'])
+def test_a_damaged_measurement_is_named_with_its_cure(stored, damage):
+    path = performance.path_of("latch")
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(RecordError, match=f"{re.escape(str(path))} is damaged .*performance --store"):
+        performance.read("latch")
+
+
+def test_a_missing_measurement_is_named_with_its_cure(results):
+    with pytest.raises(MissingRecordError, match=r"latch\.json is missing; .*performance --store"):
+        performance.read("latch")
+
+
+def test_command_stores_and_prints(monkeypatch, capsys):
+    assert command_line.main(["performance", "gru", "--store"]) == 2
+    assert capsys.readouterr().err == "lltd: op is 'gru': one of latch is needed\n"
+    row = performance.timed(race(lambda: torch.ones(2)), repeats=1)
+    monkeypatch.setattr(performance, "store", lambda: {"races": [row]})
+    assert command_line.main(["performance", "--store", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [row]

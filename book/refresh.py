@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import os
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import jupytext
@@ -73,12 +74,21 @@ def executed(source: Path, timeout: int = TIMEOUT) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def store(text: str, target: Path) -> bool:
-    """Replace the file by `text` in one step, unless it holds just that; returns whether it changed."""
-    if target.exists() and target.read_bytes() == text.encode():
+def cover(text: str) -> bytes:
+    """The first picture of a stored notebook; that of the index stands in the README."""
+    notebook = nbformat.reads(text, as_version=4)
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return b64decode(
+        next(output.data["image/png"] for output in outputs if "image/png" in output.get("data", ()))
+    )
+
+
+def store(content: bytes, target: Path) -> bool:
+    """Replace the file by `content` in one step, unless it holds just that; returns whether it changed."""
+    if target.exists() and target.read_bytes() == content:
         return False
     partial = target.with_name(f".{target.name}.{os.getpid()}")
-    partial.write_bytes(text.encode())
+    partial.write_bytes(content)
     os.replace(partial, target)
     return True
 
@@ -122,7 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
             failed |= not same
             print(f"{name}: {'as stored' if same else 'differs from what is stored'}")
         else:
-            print(f"{name}: {'stored anew' if store(text, target) else 'unchanged'}")
+            print(f"{name}: {'stored anew' if store(text.encode(), target) else 'unchanged'}")
+            if target == BOOK / "index.ipynb":
+                store(cover(text), BOOK / "_static" / "cover.png")
     return int(failed)
 
 

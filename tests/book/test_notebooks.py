@@ -74,6 +74,11 @@ def test_prose_carries_the_code(chapter, record_property):
     assert 2 < ratio < 30
 
 
+def test_the_picture_of_the_readme_is_that_of_the_index():
+    stored = (BOOK / "_static" / "cover.png").read_bytes()
+    assert stored == refresh.cover((BOOK / "index.ipynb").read_text())
+
+
 def test_results_are_small():
     assert not too_heavy(BOOK / "results")
 

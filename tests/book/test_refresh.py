@@ -27,7 +27,7 @@ def plotted(tmp_path_factory):
         for kind, plot in PLOTS.items()
     ]
     source = page(tmp_path_factory.mktemp("plotted"), imports, *shown, *shown, streams)
-    refresh.store(refresh.executed(source), source.with_suffix(".ipynb"))
+    refresh.store(refresh.executed(source).encode(), source.with_suffix(".ipynb"))
     return source
 
 
@@ -74,7 +74,7 @@ def test_one_changed_number_fails_exactly_its_cell_and_other_bytes_of_a_picture_
 def test_a_second_refresh_changes_no_byte(plotted):
     target = plotted.with_suffix(".ipynb")
     before = target.stat().st_mtime_ns
-    assert not refresh.store(refresh.executed(plotted), target)
+    assert not refresh.store(refresh.executed(plotted).encode(), target)
     assert target.stat().st_mtime_ns == before
     assert [path.name for path in plotted.parent.iterdir() if path.name.startswith(".")] == []
 

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lab refresh audit performance clean
@@ -16,10 +17,16 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
+# The tests try the GPU kernels too, interpreted and compiled, which takes Triton and no GPU.
+$(KERNELS): $(INSTALLED) requirements-kernels.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-kernels.txt
+	@touch $@
+
 book: $(INSTALLED)  ## build the book from its stored outputs and say where it is
 	$(BIN)/jupyter-book build . --quiet
+	@echo "The book is at $(CURDIR)/_build/html/index.html"
 
-test: $(INSTALLED)  ## run the whole suite, every chapter included
+test: $(KERNELS)  ## run the whole suite, every chapter included
 	$(BIN)/python -m pytest --nbval
 
 lab: $(INSTALLED)  ## open the chapters in JupyterLab

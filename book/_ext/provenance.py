@@ -81,7 +81,7 @@ def replay() -> str:
     one, run = example()
     settings = ", ".join(f"{key} {value}" for key, value in one.work.recipe.settings(run).items())
     arrays = one.record.arrays if one.record else {}
-    stored = [f"#   {name}: stored {array[run]}" for name, array in arrays.items()]
+    stored = [f"#   {name}: stored {' '.join(str(array[run]).split())}" for name, array in arrays.items()]
     shown = textwrap.fill(
         f"{one.work.recipe.name} run {run}: {settings}", 76, initial_indent="# ", subsequent_indent="#   "
     )
@@ -123,11 +123,7 @@ def listing() -> str:
     """Return the table of all results, and the size of the record."""
     bodies = "".join(body(one) for one in results())
     there = sum(one.record is not None for one in results())
-    used = sum(
-        file.stat().st_size
-        for file in experiments.results_folder().rglob("*")
-        if file.is_file() and ".shards" not in file.parts
-    )
+    used = sum(one.size for one in results())
     caption = f"{there} of {len(results())} results are on record. They take {size_of(used)} of the "
     return table(
         f"{caption}{size_of(experiments.SIZE_LIMIT)} that the record may have.",

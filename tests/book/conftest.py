@@ -103,7 +103,9 @@ class Visit:
 
 def open_page(browser: Browser, address: str) -> Visit:
     """Open the address in a fresh profile, note what it asks for, and keep it from the network."""
-    context = browser.new_context(color_scheme="light", viewport={"width": DESK, "height": HEIGHT})
+    window = {"width": DESK, "height": HEIGHT}
+    # Reduced motion keeps live figures still: moving, they take the processor from all that is tested here.
+    context = browser.new_context(color_scheme="light", reduced_motion="reduce", viewport=window)
     context.route(re.compile("^https?:"), lambda route: route.abort())
     page = context.new_page()
     visit = Visit(page)

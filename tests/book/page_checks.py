@@ -41,12 +41,16 @@ def undrawn_maths(page: Page) -> list[str]:
     )
 
 
-def barriers(page: Page) -> list[str]:
+def barriers(page: Page, contrast: bool = True) -> list[str]:
     """What axe finds that keeps a reader out, of any weight.
 
+    Contrast takes most of the time; a second look at the same colours may leave it out.
     Without preload: axe would fetch the style sheets once more, which a browser refuses to a file:// page.
     """
-    answer = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
+    options = {"resultTypes": ["violations"], "preload": False}
+    if not contrast:
+        options["rules"] = {"color-contrast": {"enabled": False}}
+    answer = Axe().run(page, options=options).response
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:200]} {node['failureSummary']}"
         for rule in answer["violations"]
@@ -62,7 +66,7 @@ def sideways(page: Page) -> list[str]:
             if (Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) <= wide) return [];
             return [...document.body.querySelectorAll("*")]
                 .map(element => [element.getBoundingClientRect().right, element])
-                .filter(([right]) => right > wide)
+                .filter(([right, element]) => right > wide && element.checkVisibility({visibilityProperty: true}))
                 .sort(([a], [b]) => b - a)
                 .slice(0, 5)
                 .map(([right, element]) => `${Math.round(right)} px: ${element.outerHTML.slice(0, 120)}`);

@@ -66,7 +66,7 @@ def test_page_draws_its_maths(visit):
 def test_page_keeps_no_reader_out(visit, scheme, width):
     visit.look(scheme, width)
     assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
-    assert barriers(visit.page) == []
+    assert barriers(visit.page, contrast=width == DESK) == []
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
@@ -139,6 +139,10 @@ class TestOnABadPage:
         pale = "<p style='color: #bbb; background: #fff'>pale</p>"
         names = [finding.split()[0] for finding in barriers(visit_text(f"{pale}<img src='{RED}'>").page)]
         assert names == ["color-contrast", "image-alt"]
+
+    def test_barriers_but_contrast(self, visit_text):
+        pale = visit_text("<p style='color: #bbb; background: #fff'>pale</p>").page
+        assert barriers(pale, contrast=False) == [] != barriers(pale)
 
     def test_sideways(self, visit_text):
         visit = visit_text("<div style='width: 600px'>wide</div>")

@@ -1,7 +1,8 @@
 """The rules by which one comparison with a paper gets its verdict: each takes the evidence and gives rows.
 
-A rule stands in a chapter's module before the run it judges. `reading` names the choice made where the paper
-is silent; "" is the default reading. A claim's verdict follows from its rows in `lltd.claims`.
+A rule stands in a chapter's module; one written after the run it judges is owned up to on the page.
+`reading` names the choice made where the paper is silent; "" is the default reading. A claim's verdict
+follows from its rows in `lltd.claims`.
 """
 
 import re

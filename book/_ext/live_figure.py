@@ -16,6 +16,7 @@ from sphinx.config import Config
 SCRIPT = "_live.js"
 OPTIONAL = ("_formulas.js", "_live.css")
 SHARED = ("philox.js", "live_figure.js", "live_figure.css")  # what every live figure stands on, in this order
+NEEDS = {"cusp": ["latch_formulas.js"]}  # whose formulas a figure builds on
 
 
 def static_files(config: Config, confdir: str | Path) -> set[str]:
@@ -48,9 +49,11 @@ def add_assets(app: Sphinx, pagename: str, templatename: str, context: dict, doc
     names = dict.fromkeys(node["live_figure"] for node in containers if "live_figure" in node)
     if not names:
         return
-    own = [f"{name}{ending}" for name in names for ending in (*OPTIONAL, SCRIPT)]
+    files = [*SHARED]
+    for name in names:
+        files += [*NEEDS.get(name, []), *(f"{name}{ending}" for ending in (*OPTIONAL, SCRIPT))]
     there = static_files(app.config, app.confdir)
-    for file in (*SHARED, *(file for file in own if file in there)):
+    for file in dict.fromkeys(file for file in files if file in there):
         if file.endswith(".js"):
             app.add_js_file(file, loading_method="defer")
         else:

@@ -32,11 +32,14 @@ lltd.latch = (() => {
   // M'(a*), what a latched gradient loses in each step.
   const multiplier = (w) => w * (1 - Math.tanh(fixedPoint(w)) ** 2);
 
-  // u*, the largest input that is harmless for ever.
-  function criticalInput(w) {
+  // a_c > 0, where the map has slope one.
+  function criticalState(w) {
     check(w);
-    return Math.sqrt(w * (w - 1)) - Math.acosh(Math.sqrt(w));
+    return Math.acosh(Math.sqrt(w));
   }
+
+  // u*, the largest input that is harmless for ever.
+  const criticalInput = (w) => Math.sqrt(w * (w - 1)) - criticalState(w);
 
   // log10 of ∂x_t/∂u_1 for t = 1 … T along the states a_0 … a_T, w > 0. Logarithms, because the product of T
   // slopes w / cosh² a would soon be too small for a double.
@@ -66,5 +69,7 @@ lltd.latch = (() => {
   const inputs = (seed, id, length, s) =>
     noise(seed, id, length - 1).map((z, k) => [2 * k - 1, ...z.map((value) => s * value)]);
 
-  return { step, states, outputs, fixedPoint, multiplier, criticalInput, decades, derivative, noise, inputs };
+  return {
+    step, states, outputs, fixedPoint, multiplier, criticalState, criticalInput, decades, derivative, noise, inputs,
+  };
 })();

@@ -1,12 +1,12 @@
 // The latching neuron a_t = w tanh(a_{t-1}) + u_t, live: its map, its runs, and what is left of the gradient.
 (() => {
   const { html, svg, slider, button, canvas, panel, symbol, power, minus, roundTicks, player } = lltd.live;
+  const { readout, teller, assemble } = lltd.live;
   const { states, fixedPoint, multiplier, criticalInput, decades, inputs } = lltd.latch;
   const SEED = 1;
   const TOGETHER = 10; // runs drawn at the same time, the first of them thick
   const TRAIL = 12; // moves of the staircase that stay
   const HOLD = 0.8; // seconds that a finished drawing stands
-  const SETTLE = 700; // milliseconds without a change after which a screen reader is told
   const seconds = (T) => Math.min(8, Math.max(3, T / 12));
 
   const MAP = "The next state over the state: the curve w tanh a, the diagonal, and the staircases of one run.";
@@ -22,42 +22,27 @@
 
   // Left: the map and the staircase.
   function cobweb() {
-    const figure = canvas(340, 344, MAP);
-    const box = { left: 38, top: 28, width: 292, height: 270 };
-    const [title, below] = [[["", "next state "], ...symbol("a", "t")], [["", "state "], ...symbol("a", "t−1")]];
-    const plot = panel(figure, { ...box, title, below });
-    const [band, diagonal, map] = ["band", "diagonal", "map"].map((kind) => svg("path", { class: `latch-${kind}` }));
-    const rest = svg("g");
+    const web = lltd.live.cobweb(MAP);
+    const { figure, plot } = web;
+    const band = svg("path", { class: "latch-band" });
     const stairs = [0, 1].map((k) => svg("path", { class: `latch-stairs latch-class-${k}` }));
     const dots = [0, 1].map((k) => svg("path", { class: `latch-dot latch-class-${k}` }));
-    plot.content.append(band, diagonal, map, rest, ...stairs, ...dots);
+    plot.content.prepend(band);
+    plot.content.append(...stairs, ...dots);
 
     // A constant input u moves the curve by u; at the band's edge a resting place meets the diagonal and is gone.
     function settings({ w, s }) {
       const reach = Math.max(1.5, w) + 2 * s;
-      plot.range([-reach, reach], [-reach, reach]);
-      const curve = (shift) =>
-        Array.from({ length: 121 }, (_, i) => (i / 60 - 1) * reach).map((a) => [a, lltd.latch.step(a, w, shift)]);
-      map.setAttribute("d", plot.path(curve(0)));
-      diagonal.setAttribute("d", plot.path([[-reach, -reach], [reach, reach]]));
-      const u = w > 1 ? criticalInput(w) : 0;
-      band.setAttribute("d", w > 1 ? plot.path([...curve(u), ...curve(-u).reverse()]) + "Z" : "M0,0");
-      const places = w > 1 ? [-1, 0, 1].map((side) => side * fixedPoint(w)) : [0];
-      rest.replaceChildren(
-        ...places.map((a, i) =>
-          svg("circle", { cx: plot.x(a), cy: plot.y(a), r: 6, class: i === 1 ? "latch-unstable" : "latch-stable" }),
-        ),
-      );
-      const ticks = roundTicks(-reach, reach, 7, 1);
-      plot.mark(ticks, ticks);
+      const map = (u) => (a) => lltd.latch.step(a, w, u);
+      const places = w > 1 ? [-1, 0, 1].map((side) => [side * fixedPoint(w), side !== 0]) : [[0, true]];
+      web.settings(map(0), reach, places);
+      const edges = (u) => [...web.points(map(u), reach), ...web.points(map(-u), reach).reverse()];
+      band.setAttribute("d", w > 1 ? plot.path(edges(criticalInput(w))) + "Z" : "M0,0");
     }
 
     function moment(run, t) {
       run.a.forEach((a, k) => {
-        const corners = [];
-        for (let now = Math.max(1, t - TRAIL + 1); now <= t; now++)
-          corners.push([a[now - 1], a[now - 1]], [a[now - 1], a[now]], [a[now], a[now]]);
-        stairs[k].setAttribute("d", corners.length ? plot.path(corners) : "M0,0");
+        stairs[k].setAttribute("d", web.stairs(a.slice(Math.max(0, t - TRAIL), t + 1)));
         const [x, y] = [plot.x(a[Math.max(0, t - 1)]) - 5, plot.y(a[t])];
         dots[k].setAttribute("d", k ? `M${x},${y}a5,5 0 1 0 10,0a5,5 0 1 0 -10,0` : `M${x},${y - 5}h10v10h-10Z`);
       });
@@ -138,24 +123,20 @@ print(*(f"{x:.6f}" for x in torch.tanh(a).flatten()))
 
   function build(root) {
     const [left, right] = [cobweb(), courses()];
-    const facts = {
+    const titles = {
       rest: "resting output <i>x</i>*",
       factor: "slope there <i>M</i>′(<i>a</i>*)",
       harmless: "harmless input <i>u</i>*",
       share: "ends on the right side",
       gradient: "gradient <i>∂x<sub>T</sub></i>/<i>∂u</i><sub>1</sub>, thick run of class 1",
     };
-    const readout = html("dl");
-    for (const [name, title] of Object.entries(facts)) {
-      const term = html("dt");
-      term.innerHTML = title;
-      facts[name] = html("dd", { "data-fact": name });
-      readout.append(html("div", name === "gradient" ? { class: "live-wide" } : {}, term, facts[name]));
-    }
-    const said = html("p", { class: "visually-hidden", role: "status" });
+    const { element: numbers, facts } = readout(titles, ["gradient"]);
+    const { element: said, tell } = teller(() => {
+      const lost = minus(decades(settings.w, runs[0].a[1]).at(-1), 0);
+      return `Ends on the right side: ${facts.share.textContent}. Gradient: 10 to the power ${lost}.`;
+    });
     const where = html("p", { class: "live-where" });
     const code = html("code");
-    const python = html("details", {}, html("summary", {}, "The thick run in Python"), html("pre", {}, code));
 
     const fixed = (digits) => (value) => value.toFixed(digits);
     const sliders = {
@@ -163,7 +144,7 @@ print(*(f"{x:.6f}" for x in torch.tanh(a).flatten()))
       s: slider({ label: "noise <i>s</i>", min: 0, max: 1, step: 0.02, value: 0.2, format: fixed(2) }, moved),
       T: slider({ label: "length <i>T</i>", min: 10, max: 200, step: 5, value: 50, format: String }, moved),
     };
-    let settings, runs, timer;
+    let settings, runs;
     let [batch, progress, drawn, counted, right_side, ends] = [0, 0, -1, false, 0, 0];
 
     // Draw the runs up to a share of their time. Those that have arrived are counted, once.
@@ -222,15 +203,6 @@ print(*(f"{x:.6f}" for x in torch.tanh(a).flatten()))
       tell();
     }
 
-    function tell() {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        const lost = minus(decades(settings.w, runs[0].a[1]).at(-1), 0);
-        said.textContent = `Ends on the right side: ${facts.share.textContent}. Gradient: 10 to the power ${lost}.`;
-      }, SETTLE);
-    }
-
-    const panels = html("div", { class: "live-panels" }, left.figure, right.figure);
     const film = player(root, (passed) => {
       const share = progress + passed / seconds(settings.T);
       if (share > 1 + HOLD / seconds(settings.T)) {
@@ -241,13 +213,16 @@ print(*(f"{x:.6f}" for x in torch.tanh(a).flatten()))
     film.toggle.addEventListener("click", tell);
     changed();
     const buttons = html("div", { class: "live-buttons" }, film.toggle, button("New noise", another), where);
-    const rows = [...Object.values(sliders).map(({ element }) => element), buttons];
-    const form = html("div", { class: "live-controls" }, ...rows);
-    root.setAttribute("role", "group");
-    root.setAttribute("aria-label", "Live figure: the latching neuron");
-    const legend = html("p", { class: "live-legend" });
-    legend.innerHTML = LEGEND;
-    root.replaceChildren(form, readout, panels, legend, python, said);
+    assemble(root, {
+      label: "the latching neuron",
+      controls: [...Object.values(sliders).map(({ element }) => element), buttons],
+      numbers,
+      panels: [left.figure, right.figure],
+      legend: LEGEND,
+      summary: "The thick run in Python",
+      code,
+      said,
+    });
   }
 
   document.querySelectorAll(".live-latch").forEach(build);

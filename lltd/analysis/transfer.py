@@ -60,3 +60,54 @@ def retention(w: float, s: float, inputs: np.ndarray, steps: int, points: int = 
         kept.append(float(positive @ density))
         density = kernel @ density
     return np.array(kept)
+
+
+def gradient_operator(w: float, s: float, states: np.ndarray, power: float = 1.0) -> np.ndarray:
+    """Matrix L (points, points) that carries mean powers of products of slopes one step back in time.
+
+    (L v)(a) = |M'(a)|**power times the mean of v(a') over a' = M(a) + s z. With power 1 it is what the operator on
+    functions becomes under differentiation, (mean of f(a'))' = L f': so its eigenvalues are those of `operator`
+    but for the 1, and the mean product falls as λ₂^t.
+    """
+    return _slope(w, states)[:, None] ** power * operator(w, s, states).T
+
+
+def path_moments(
+    w: float, s: float, start: float, steps: int, power: float = 1.0, points: int = 801
+) -> np.ndarray:
+    """Mean of |dx_t / da_0|**power over the noise for t = 0 … steps, from a_0 = start; x = tanh a.
+
+    With power 1 it is the derivative of the mean output, dE[x_t] / da_0. Exact up to the grid.
+    Raises ValueError for a negative number of steps, and as `grid` does.
+    """
+    if steps < 0:
+        raise ValueError(f"steps is {steps}: at least 0 is needed")
+    states = grid(w, s, points)
+    backward = gradient_operator(w, s, states, power)
+    first = _slope(w, np.array(start)) ** power * _kernel(w, s, states, start)
+    moment = (1 / np.cosh(states) ** 2) ** power
+    moments = [float(np.cosh(start) ** (-2 * power))]
+    for _ in range(steps):
+        moments.append(float(first @ moment))
+        moment = backward @ moment
+    return np.array(moments)
+
+
+def lyapunov_exponent(w: float, s: float, points: int = 801) -> float:
+    """Mean of log M'(a) over the invariant density: the rate at which nearly every path's product shrinks."""
+    states = grid(w, s, points)
+    kernel = operator(w, s, states)
+    system = kernel - np.eye(points)
+    system[-1] = 1  # any one of the equations follows from the others; in its place, the sum is 1
+    density = np.linalg.solve(system, np.eye(points)[-1])
+    return float(density @ np.log(_slope(w, states)))
+
+
+def _slope(w: float, a: np.ndarray) -> np.ndarray:
+    return w / np.cosh(a) ** 2
+
+
+def _kernel(w: float, s: float, states: np.ndarray, start: float) -> np.ndarray:
+    """Probabilities (points,) of the cells of the grid one step after the state `start`."""
+    spacing = states[1] - states[0]
+    return np.exp(-0.5 * ((states - w * np.tanh(start)) / s) ** 2) * spacing / (s * np.sqrt(2 * np.pi))

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-CHAPTERS = ("introduction", "minimal_task")
+CHAPTERS = ("introduction", "minimal_task", "latching", "gradient_loss", "error_flow", "dilemma")
 
 
 def load() -> None:

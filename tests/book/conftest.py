@@ -1,5 +1,7 @@
 """A freshly built book and a real browser, and a last word where there is no browser."""
 
+import contextlib
+import io
 import os
 import platform
 import re
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -136,3 +139,87 @@ def visit_text(browser, tmp_path):
     yield visit
     for one in visits:
         one.page.context.close()
+
+
+LIVE = ("latch", "cusp")  # the live figures
+WORDS = "Here a script draws the figure."
+CONF = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})
+extensions = ["myst_parser", "live_figure"]
+html_theme = "sphinx_book_theme"
+html_static_path = [{str(ROOT / "book" / "_static")!r}]
+html_css_files = ["book.css"]
+html_js_files = [["book.js", {{"defer": "defer"}}]]
+html_context = {{"default_mode": "auto"}}
+html_theme_options = {{"navbar_persistent": []}}
+"""
+
+
+def build(folder: Path, pages: dict[str, str]) -> subprocess.CompletedProcess:
+    """Build a small book of such pages with the book's own extension and static files."""
+    for name, text in {"conf.py": CONF, **pages}.items():
+        (folder / name).write_text(text, encoding="utf8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", folder, folder / "html"]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """A page for each live figure, of its name, one for both, and one, the index, without any."""
+    folder = tmp_path_factory.mktemp("live")
+    orphan = "---\norphan: true\n---\n# A page\n\n## Live\n"
+    block = {name: f"\n```{{live-figure}} {name}\n{WORDS}\n```\n" for name in LIVE}
+    pages = {f"{name}.md": orphan + text for name, text in block.items()}
+    done = build(folder, {"index.md": "# No figure\n", **pages, "both.md": orphan + "".join(block.values())})
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+@pytest.fixture(scope="module")
+def figure(request) -> str:
+    """Name of the live figure that the module's tests are about: its FIGURE."""
+    return request.module.FIGURE
+
+
+@pytest.fixture
+def reader(browser, site, figure):
+    """Opens the figure's page as a reader does who has such a browser; still unless motion is asked for."""
+    contexts = []
+
+    def open_as(**settings) -> Page:
+        settings = {"reduced_motion": "reduce", "viewport": {"width": DESK, "height": HEIGHT}} | settings
+        contexts.append(browser.new_context(**settings))
+        page = contexts[-1].new_page()
+        page.goto((site / f"{figure}.html").as_uri())
+        return page
+
+    yield open_as
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def formulas(browser, site, figure):
+    """Evaluates a function of the figure's page on an argument."""
+    page = browser.new_page()
+    page.goto((site / f"{figure}.html").as_uri())
+    yield page.evaluate
+    page.close()
+
+
+def fact(page: Page, name: str) -> str:
+    """A number that a live figure shows, by its name."""
+    return page.locator(f".live-figure [data-fact={name}]").inner_text()
+
+
+def run_in_python(code: str) -> tuple[list[str], list[str]]:
+    """What a live figure's code promises in its last comments, and what it prints when it is run."""
+    printed, default = io.StringIO(), torch.get_default_dtype()
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(code, {})
+    finally:
+        torch.set_default_dtype(default)
+    promised = [line.removeprefix("# ") for line in code.splitlines() if line.startswith("# ")]
+    return promised, printed.getvalue().splitlines()

@@ -9,11 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lltd.analysis import (
+from lltd.analysis import enclosures, latch, maps
+from lltd.analysis.counterexamples import (
     chaotic_bands,
-    enclosures,
-    latch,
-    maps,
     overshoot,
     sheared_latch,
     stall,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lltd import experiments
-from lltd.analysis import bit_memories, chaotic_bands, latch, maps, noise_survival, safe_levels, sheared_latch
+from lltd.analysis import bit_memories, latch, maps, noise_survival, safe_levels
+from lltd.analysis.counterexamples import chaotic_bands, sheared_latch
 from lltd.analysis.maps import operator_norm, orbit, spectral_radius
 from lltd.analysis.noise_survival import UNITS, WAYS, survived
 from lltd.chapters import dilemma

@@ -8,15 +8,8 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lltd.analysis import (
-    gradient_by_time,
-    joint_spectral_radius,
-    latch,
-    latched_decay,
-    projection,
-    transfer,
-    two_attractors,
-)
+from lltd.analysis import gradient_by_time, joint_spectral_radius, latch, latched_decay, projection, transfer
+from lltd.analysis.counterexamples import two_attractors
 from lltd.analysis.jacobian_products import log_norms, partial_products
 from lltd.analysis.maps import operator_norm, orbit, spectral_radius, tanh_net
 from lltd.chapters import gradient_loss as chapter

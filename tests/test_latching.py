@@ -8,19 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lltd.analysis import (
-    bifurcations,
-    energy,
-    latch,
-    overshoot,
-    searches,
-    spectral_latch,
-    stall,
-    szlenk,
-    two_readings,
-    uncertainty,
-)
+from lltd.analysis import bifurcations, energy, latch, searches, two_readings, uncertainty
 from lltd.analysis.basins import reduced
+from lltd.analysis.counterexamples import overshoot, spectral_latch, stall, szlenk
 from lltd.analysis.maps import Map, autonomous, operator_norm, orbit, scalar, spectral_radius, tanh_net
 from lltd.analysis.norms import Norm
 from lltd.chapters import latching

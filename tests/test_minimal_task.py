@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lltd import experiments, tasks
-from lltd.analysis import chaotic_bands, latch, transfer
+from lltd.analysis import latch, transfer
+from lltd.analysis.counterexamples import chaotic_bands
 from lltd.chapters import minimal_task
 from lltd.chapters.minimal_task import READING
 from lltd.kernels.latch import recall

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from lltd.analysis import chaotic_bands
+from lltd.analysis.counterexamples import chaotic_bands
 from lltd.analysis.latch import fixed_point
 from lltd.analysis.noise_survival import Unit, register
 from lltd.philox import Purpose, normal

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lltd.analysis import overshoot, searches, spectral_latch, stall, szlenk
+from lltd.analysis import searches
 from lltd.analysis.basins import reduced
+from lltd.analysis.counterexamples import overshoot, spectral_latch, stall, szlenk
 from lltd.analysis.latch import safe_input_enclosure
 from lltd.analysis.maps import Map, autonomous, operator_norm, scalar
 from lltd.analysis.uncertainty import radii

@@ -183,7 +183,7 @@ def _texts(output):
 def prose_per_line(notebook):
     """Words of prose to a line of code; formulas, boxes and listings are not counted."""
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for aside in (r"(?ms)^```.*?^```$", r"(?s)\$\$.*?\$\$", r"\$[^$\n]*\$", r"(?m)^:+.*$"):
+    for aside in (r"(?ms)^(`{3,}).*?^\1$", r"(?s)\$\$.*?\$\$", r"\$[^$\n]*\$", r"(?m)^:+.*$"):
         prose = re.sub(aside, " ", prose)
     lines = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if line.strip()]
     return len(re.findall(r"[^\W\d_]{2,}", prose)) / max(1, len(lines))

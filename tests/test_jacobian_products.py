@@ -90,3 +90,23 @@ def test_bad_input_is_named():
         product([])
     with pytest.raises(ValueError, match="every is 0"):
         log_singular_values([torch.eye(2)], every=0)
+
+
+def test_a_hundred_units_over_a_thousand_steps():
+    """All singular values of a chaotic net's derivative, the least of them two thousand decades below the largest."""
+    W = factors_of(2, 1, 2, 100, 100)[0] * 0.15
+    states = [factors_of(3, 1, 2, 100)[0]]
+    for _ in range(999):
+        states.append((W @ torch.tanh(states[-1])[..., None])[..., 0])
+    factors = [W * (1 - torch.tanh(a) ** 2)[..., None, :] for a in states]
+    logs = log_singular_values(factors)
+    matrix, log = product(factors)
+    largest = torch.linalg.matrix_norm(matrix, ord=2).log() + log
+    torch.testing.assert_close(logs[:, 0], largest, rtol=0, atol=1e-9)
+    volume = sum(torch.linalg.slogdet(factor).logabsdet for factor in factors)
+    torch.testing.assert_close(logs.sum(-1), volume)
+    assert (logs[:, -1] < logs[:, 0] - 2000 * math.log(10)).all()
+    in_blocks = log_singular_values(factors, every=20)
+    torch.testing.assert_close(in_blocks[:, :50], logs[:, :50], rtol=0, atol=1e-6)
+    single = log_singular_values([factor.float() for factor in factors], every=20)
+    torch.testing.assert_close(single[:, :10].double(), logs[:, :10], rtol=0, atol=0.01)

@@ -17,11 +17,10 @@
     const below = [["", "decades a step"]];
     const plot = panel(figure, { left: 46, top: 28, width: 284, height: 216, title: [["", WAYS[way]]], below });
     plot.range([-1.95, 0.6], [-3.3, 0.5]);
-    plot.mark([-1.5, -1, -0.5, 0, 0.5], [-3, -2, -1, 0], power, (value) => [["", minus(value)]]);
+    plot.mark([-1, -0.5, 0, 0.5], [-3, -2, -1, 0], power, (value) => [["", minus(value)]]);
     const corner = [[-0.03, -1.6], [-0.03, 0.5], [0.6, 0.5], [0.6, -1.6]];
     plot.back.append(svg("path", { class: "dilemma-corner", d: `${plot.path(corner)}Z` }));
-    const zero = svg("text", { x: plot.x(NOWHERE), y: 260, "text-anchor": "middle" }, "0");
-    zero.append(svg("title", {}, "zero at once"));
+    const zero = svg("text", { x: 46, y: 260 }, "zero at once");
     const name = svg("text", { class: "dilemma-name", x: 54, y: 46 });
     const points = units.map((unit) => {
       const [x, y] = at(unit, way);
@@ -64,8 +63,8 @@
   }
 
   const LEGEND = `Above: a full point is a bit held by trapping sets, so that its own derivative is zero wherever the point
-    stands; an open one is a bit that responds. The shaded corner is the one that the dilemma would have empty; 0 on the far
-    left stands for a gradient that is zero at once. Below: two runs of either bit, under the noise that the unit survives or
+    stands; an open one is a bit that responds. The shaded corner is the one that the dilemma would have empty.
+    Below: two runs of either bit, under the noise that the unit survives or
     under three times as much, in units of half the distance between the bits. Above the dashed line the bit is read as 1.`;
 
   function build(root) {

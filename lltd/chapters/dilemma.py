@@ -153,7 +153,10 @@ def large_slopes_lose_the_bit() -> Iterable[Row]:
 @claim("HBFS01.32")
 def small_slopes_keep_the_bit() -> Iterable[Row]:
     """The level is (1 - λ) d, for a fixed point and |M'| <= λ on the ball of radius d around it."""
-    return proved("level (1 - λ) d", "test_dilemma.py::test_perturbations_up_to_the_level_stay_in_the_ball")
+    return proved(
+        "level (1 - λ) d, on a ball of radius d around a fixed point",
+        "test_dilemma.py::test_perturbations_up_to_the_level_stay_in_the_ball",
+    )
 
 
 @claim("HBFS01.33")

@@ -217,12 +217,12 @@ def oscillation_and_stagnation() -> Iterable[Row]:
     """Two ways for training to go wrong, each against the nets that do not have its cause."""
     return (
         *trend(
-            "lag 20: updates that turn back, vanishing and exploding errors",
+            "lag 20: updates that turn back, where errors vanish and where they explode",
             turns(2, 20),
             turns(12, 20),
         ),
         *trend(
-            "vanishing errors: error left after 40 epochs, lag 1 and lag 20",
+            "small weights: error left after 40 epochs, lag 1 and lag 20, where it vanishes",
             left_over(2, 1),
             left_over(2, 20),
         ),
@@ -277,9 +277,9 @@ def growing_paths() -> Iterable[Row]:
 
 @claim("HBFS01.12")
 def opposite_errors() -> Iterable[Row]:
-    """Updates that turn back, in nets that differ in the size of their weights only."""
+    """Updates that turn back, in nets that differ in the size of their weights only (which cause some at lag 1 too)."""
     calm, wild = (turns(gain, 20) for gain in (2, 12))
-    return trend("lag 20: updates that turn back, vanishing and exploding errors", calm, wild)
+    return trend("lag 20: updates that turn back, where errors vanish and where they explode", calm, wild)
 
 
 @claim("HBFS01.13")
@@ -332,9 +332,7 @@ def step_factor_limits() -> Iterable[Row]:
 @claim("HBFS01.17")
 def weights_below_four() -> Iterable[Row]:
     """False from two units on; true of one, and of nets with a small |W|."""
-    instead = (
-        "so for n = 1; for n > 1 if the spectral radius of |W| is below 4, and no weaker bound on |W| will do"
-    )
+    instead = "so for n = 1; for n > 1 if the spectral radius of |W| is below 4, and no weaker condition on |W| will do"
     return (
         *corrected("all |w| < 4", instead, f"{TESTS}::test_every_path_shrinks_and_their_sum_grows"),
         *corrected(
@@ -431,7 +429,7 @@ def extreme_case() -> Iterable[Row]:
     return (
         *corrected(
             "the printed bound can be reached",
-            "never for n > 1, as it is n times too large or more",
+            "never for n > 1 where unit vectors have norm 1: it is n times too large or more",
             f"{TESTS}::test_the_printed_bound_is_never_reached_with_more_than_one_unit",
         ),
         *proved(
@@ -456,7 +454,7 @@ def large_norms_small_slopes() -> Iterable[Row]:
 def small_weights() -> Iterable[Row]:
     """True, and n squared times too large."""
     return proved(
-        "n lambda^q; lambda^q / n holds and is attained",
+        "n lambda^q; even lambda^q / n, which is attained",
         f"{TESTS}::test_the_factor_is_at_most_lambda_to_the_q_over_n",
     )
 

@@ -26,15 +26,11 @@ PATHS = 4000
 SMALL = 1e-6  # a derivative that has "fallen off": a millionth of the first step's
 TINY = 0.01  # "very small in comparison": one part in a hundred
 NEARLY_ALL = 0.95  # our reading of "for most"
-REACHED = 1e-3  # a gradient of which a thousandth comes back still teaches
 
 # Latched nets.
 UNITS, INPUTS, NETS, SEQUENCES = 5, 2, 80, 40
-SETTLING, LATCHED, RECENT = (
-    20,
-    50,
-    30,
-)  # steps before the net counts as latched, after it, and the recent ones
+# Steps before the net counts as latched, steps after that, and how many of these are recent.
+SETTLING, LATCHED, RECENT = 20, 50, 30
 # Modules A -> B.
 LEAD, PATTERN, HEARD = 3, 4, 0.02  # steps for which A speaks, numbers it sees, noise that B hears
 
@@ -60,7 +56,7 @@ class Latched(NamedTuple):
     """Driven nets, and which of them stayed latched."""
 
     terms: Tensor  # (nets, T, sequences): size of the term of eq. 5 of each step
-    latched: Tensor  # (nets, sequences): all eigenvalues of M' below 1 at every state after settling
+    latched: Tensor  # (nets, sequences) bool: all eigenvalues of M' below 1 at every state after settling
 
 
 @cache

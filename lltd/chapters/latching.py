@@ -115,7 +115,7 @@ def stable_is_hyperbolic() -> Iterable[Row]:
 @claim("BFS93.27")
 def basin() -> Iterable[Row]:
     """The order of the quantifiers, as printed, asks only to come near again and again."""
-    instead = "for every ε all late M^l(a) are within ε of X; the same where X is asymptotically stable"
+    instead = "for every ε all late M^l(a) are within ε of X; the same where X is stable"
     return corrected("comes near X", instead, _test("to_come_near_again_and_again_is_not_to_converge"))
 
 
@@ -228,8 +228,8 @@ def after_theorem_3() -> Iterable[Row]:
 
 @claim("SLIDES94.8")
 def sphere_of_uncertainty() -> Iterable[Row]:
-    """It ends smaller than it began; on the way it may grow."""
-    instead = "after any number of steps it is smaller than at the start, though a single step may enlarge it"
+    """It shrinks while it is inside; once it has left it may grow, though never beyond its first size."""
+    instead = "smaller than at the start after any number of steps, but once outside Γ a step may enlarge it"
     return _apart(
         "a sphere inside Γ shrinks at each step",
         lambda label: corrected(label, "norms", _test("moderate_eigenvalues_may_stretch")),

@@ -8,8 +8,8 @@ where it is. [BFS93] theorem 3 asks for |u_t| < b and |M'| < λ on the ball of r
 which b = 1 and λ = 2/5 fulfil, and promises a distance of at most b/(1 - λ) = 5/3: of the autonomous trajectory, and
 in the limit of the attractor. The mean value step of its proof needs the bound on M' between the two trajectories.
 
-A second attractor, without which definition 5 would not speak of latching, could be put anywhere left of -1: the
-orbit from 50 never comes there, and nothing said here would change.
+A second attractor, without which definition 5 would not speak of latching, could be put anywhere left of -1 by
+changing M there: the orbit from 50 never comes there, and no state from 0 upwards would leave Γ(0).
 """
 
 from fractions import Fraction

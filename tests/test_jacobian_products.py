@@ -93,7 +93,7 @@ def test_bad_input_is_named():
 
 
 def test_a_hundred_units_over_a_thousand_steps():
-    """All singular values of a chaotic net's derivative, the least of them two thousand decades below the largest."""
+    """All singular values of a chaotic net's derivative, the least of them over a thousand decades below the largest."""
     W = factors_of(2, 1, 2, 100, 100)[0] * 0.15
     states = [factors_of(3, 1, 2, 100)[0]]
     for _ in range(999):
@@ -105,7 +105,7 @@ def test_a_hundred_units_over_a_thousand_steps():
     torch.testing.assert_close(logs[:, 0], largest, rtol=0, atol=1e-9)
     volume = sum(torch.linalg.slogdet(factor).logabsdet for factor in factors)
     torch.testing.assert_close(logs.sum(-1), volume)
-    assert (logs[:, -1] < logs[:, 0] - 2000 * math.log(10)).all()
+    assert (logs[:, -1] < logs[:, 0] - 1000 * math.log(10)).all()
     in_blocks = log_singular_values(factors, every=20)
     torch.testing.assert_close(in_blocks[:, :50], logs[:, :50], rtol=0, atol=1e-6)
     single = log_singular_values([factor.float() for factor in factors], every=20)

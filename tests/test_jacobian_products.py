@@ -93,7 +93,7 @@ def test_bad_input_is_named():
 
 
 def test_a_hundred_units_over_a_thousand_steps():
-    """All singular values of a chaotic net's derivative, the least of them over a thousand decades below the largest."""
+    """All singular values of a net's derivative, the least over a thousand decades below the largest."""
     W = factors_of(2, 1, 2, 100, 100)[0] * 0.15
     states = [factors_of(3, 1, 2, 100)[0]]
     for _ in range(999):

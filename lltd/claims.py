@@ -235,12 +235,16 @@ def head_html() -> str:
 
 
 def rows_html(rows: Rows) -> str:
-    """Body of a table of rows; reading and rule stand small under the label."""
+    """Body of a table of rows; reading and rule stand small under the label, which is wide where no numbers are."""
     lines = []
     for row in rows:
         small = "".join(f"<br><small>{escape(text)}</small>" for text in (_reading(row), row.rule) if text)
-        label, *cells = (f"<td>{escape(cell)}" for cell in row_cells(row))
-        lines.append(f"<tr>{label}{small}</td>{'</td>'.join(cells)}</td></tr>")
+        label, *numbers, verdict = (escape(cell) for cell in row_cells(row))
+        if any(numbers):
+            cells = f"<td>{label}{small}</td>" + "".join(f"<td>{number}</td>" for number in numbers)
+        else:
+            cells = f'<td colspan="{len(COLUMNS) - 1}">{label}{small}</td>'
+        lines.append(f"<tr>{cells}<td>{verdict}</td></tr>")
     return "".join(lines)
 
 

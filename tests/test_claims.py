@@ -220,3 +220,11 @@ def test_table_does_not_show_rounding_errors(marked):
     marked("BFS93.8")(lambda: (Row("gradient", "holds", measured=1.23e-15, allowed_high=1e-12, runs=9),))
     assert "gradient | within, n = 9 | [at most 1e-12] | holds" in repr(claims.verdicts("minimal_task"))
     assert "1.23e-15" not in claims.verdicts("minimal_task")._repr_html_()
+
+
+def test_a_row_without_numbers_gives_their_columns_to_its_words():
+    proved, measured = Row("a theorem", "proved", "its proof"), Row("a share", "reproduced", measured=0.5)
+    assert '<td colspan="4">a theorem<br><small>its proof</small></td><td>proved</td>' in claims.rows_html(
+        (proved,)
+    )
+    assert "colspan" not in claims.rows_html((measured,)) and claims.rows_html((measured,)).count("<td>") == 5

@@ -18,6 +18,8 @@ EXIT = """exit codes:
   2  bad arguments, or a result that is missing or damaged
   130  interrupted; finished shards are kept and the same command goes on from them"""
 
+ROUNDING = 1e-9  # a replayed number this near to the stored one is called equal
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong."""
@@ -109,9 +111,13 @@ def _compare(work: Experiment, record: Record, number: int, fresh: dict[str, np.
     agree = True
     for name, array in fresh.items():
         stored, again = record[name][number], array[0]
-        same = np.allclose(stored, again, rtol=work.drift, atol=work.drift, equal_nan=True)
-        agree &= same
-        print(f"  {name}: stored {stored}, replayed {again}: {'equal' if same else 'DIFFERENT'}")
+        same, near = (
+            np.allclose(stored, again, rtol=drift, atol=drift, equal_nan=True)
+            for drift in (ROUNDING, work.drift)
+        )
+        agree &= near
+        word = "equal" if same else f"within the stated drift, {work.drift:g}" if near else "DIFFERENT"
+        print(f"  {name}: stored {stored}, replayed {again}: {word}")
     return agree
 
 

@@ -126,6 +126,19 @@ def test_replay_prints_stored_and_replayed(lltd, stored):
     assert f"total: stored {total}, replayed {total}: equal" in shown
 
 
+def test_replay_tells_what_is_equal_from_what_may_drift(capsys):
+    work = replace(experiments.find(NAME), drift=0.5)
+    for again, agree, word in (
+        (1.0, True, "equal"),
+        (1.2, True, "stated drift, 0.5"),
+        (9.0, False, "DIFFERENT"),
+    ):
+        assert (
+            command_line._compare(work, {"total": np.array([1.0])}, 0, {"total": np.array([again])}) == agree
+        )
+        assert capsys.readouterr().out.endswith(f"{word}\n")
+
+
 def test_replay_of_a_forged_run_differs(lltd, stored):
     forge(stored)
     code, shown, _ = lltd("replay", NAME, "--run", 7)

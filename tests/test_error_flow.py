@@ -442,3 +442,14 @@ def test_stored_results_are_recomputed_here(name):
 
 def test_no_result_is_older_than_its_code():
     assert experiments.code_findings("error_flow") == []
+
+
+@pytest.mark.parametrize("name", ["bounds", "lags", "descent"])
+def test_a_run_alone_is_the_run_it_is_among_others(name):
+    """Although most of these nets are chaotic, and another rounding would make another run."""
+    work = experiments.find(f"error_flow/{name}")
+    ids = [5, 77, 83, 245, 77 + len(work.recipe.cells)]
+    together = experiments.recompute(work, work.recipe, ids)
+    for place in (1, 3):
+        alone = experiments.recompute(work, work.recipe, ids[place : place + 1])
+        assert all(np.array_equal(alone[key][0], together[key][place]) for key in alone)

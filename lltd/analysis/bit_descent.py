@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lltd.analysis.random_nets import Nets
+from lltd.analysis.random_nets import Nets, weighted
 from lltd.philox import Purpose, normal
 
 TARGETS = (0.9, 0.1)
@@ -50,7 +50,7 @@ def _error(W: Tensor, nets: Nets, inward: Tensor, lag: int) -> Tensor:
     bits = torch.tensor(
         [[[1.0]], [[-1.0]]], dtype=W.dtype, device=W.device
     )  # (2, 1, 1): both bits side by side
-    a = torch.sigmoid((W @ nets.start[..., None])[..., 0] + nets.bias + bits * inward)
+    a = torch.sigmoid(weighted(W, nets.start) + nets.bias + bits * inward)
     for _ in range(lag):
-        a = torch.sigmoid((W @ a[..., None])[..., 0] + nets.bias)
+        a = torch.sigmoid(weighted(W, a) + nets.bias)
     return ((a[..., 0] - torch.tensor(TARGETS, dtype=W.dtype, device=W.device)[:, None]) ** 2).sum(0) / 2

@@ -66,9 +66,18 @@ def net_inputs(nets: Nets, inputs: Iterable[Tensor]) -> Iterator[Tensor]:
     """net(tau), shape (..., n), for tau = 0, 1, … as long as there are inputs (..., n)."""
     a = nets.start
     for u in inputs:
-        net = (nets.W @ a[..., None])[..., 0] + nets.bias + u
+        net = weighted(nets.W, a) + nets.bias + u
         a = torch.sigmoid(net)
         yield net
+
+
+def weighted(W: Tensor, a: Tensor) -> Tensor:
+    """W a, shape (..., n), rounded the same way however many nets are carried along.
+
+    A matrix product may sum in another order for one net than for many. In a chaotic net that last bit would make a
+    run computed alone another one than the same run among others.
+    """
+    return (W * a[..., None, :]).sum(-1)
 
 
 def noise(seed: int, ids: Tensor, n: int, steps: int) -> Iterator[Tensor]:

@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     TEST = 2  # noise on the inputs, when a trained run is examined
     RESAMPLE = 3  # the resampling behind a verdict
     TASK = 4  # which sequence a task presents
+    SEARCH = 5  # what a method of learning leaves to chance
 
 
 def philox4x32(counter: Tensor, key: tuple[int, int]) -> Tensor:

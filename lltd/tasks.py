@@ -3,11 +3,27 @@
 Each task gives, for a batch of runs and one presentation, the inputs (T, sequences, runs) and the targets.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from lltd import philox
 from lltd.philox import Purpose
+
+PATTERNS = 2**31  # addresses of the 2-sequence problem's patterns, beyond those of any sequence
+
+
+class Sequences(NamedTuple):
+    """A set of S sequences for each of B runs: inputs (S, T, C, B), lengths and classes (0 or 1) int64 (S, B).
+
+    Of T steps a sequence uses the first `length`; those after it are zero.
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+    classes: Tensor
 
 
 def latch(
@@ -47,6 +63,122 @@ def latch_noise(
     addresses = presentation * blocks + torch.arange(blocks, device=ids.device)
     z = philox.normal(seed, ids, addresses[:, None], purpose, dtype)  # (4, blocks, runs)
     return z.unflatten(0, (2, 2)).movedim(2, 0).flatten(0, 1)[:steps]
+
+
+def latch_sequences(
+    seed: int, ids: Tensor, *, first: int, count: int, shortest: int, longest: int, noise: float, kind: str = "uniform"
+) -> Sequences:
+    """The latch problem of 1994 with L = 1: at the first step the learner's own input for the class, then noise.
+
+    Inputs have three channels: noise (zero at the first step), and for each class a pulse of 1 at the first step
+    of its sequences, whose weight is the input that is learnt. Other arguments as in `two_sequence`.
+    Source: [SLIDES94] on the results, after [BFS93] section II.
+    """
+    lengths, classes, _ = _drawn(seed, ids, first, count, shortest, longest)
+    inputs = lengths.new_zeros(count, longest, 3, len(ids), dtype=torch.float64)
+    inputs[:, 1:, 0] = _noise(seed, ids, first, count, longest, noise, kind)[:, 1:]
+    inputs[:, 0, 1], inputs[:, 0, 2] = 1.0 - classes, 1.0 * classes
+    return _cut(inputs, lengths, classes)
+
+
+def two_sequence(
+    seed: int,
+    ids: Tensor,
+    *,
+    first: int,
+    count: int,
+    shortest: int,
+    longest: int,
+    patterns: Tensor,
+    noise: float,
+    kind: str = "uniform",
+) -> Sequences:
+    """The 2-sequence problem: the first N inputs are the class's own pattern, all later ones noise.
+
+    ids: int64 (B,). Sequences first … first + count - 1, their classes in turn 0 and 1, their lengths uniform in
+    shortest … longest = T. patterns: (N, 2) or (N, 2, B), see `random_patterns`. noise: of "uniform" kind its
+    largest size, of "gaussian" kind its standard deviation. Raises ValueError.
+    Sources: [SLIDES94] on the results (1994); [HS96] section 1 with N = 1, patterns -1 and 1 (1996).
+    """
+    lead = len(patterns)
+    if not 1 <= lead <= shortest:
+        raise ValueError(f"patterns has {lead} steps: between 1 and shortest = {shortest} are needed")
+    lengths, classes, _ = _drawn(seed, ids, first, count, shortest, longest)
+    inputs = _noise(seed, ids, first, count, longest, noise, kind)
+    own = patterns.to(inputs).reshape(lead, 2, -1).expand(lead, 2, len(ids))
+    inputs[:, :lead] = torch.where(classes[:, None] == 1, own[:, 1], own[:, 0])
+    return _cut(inputs[:, :, None], lengths, classes)
+
+
+def random_patterns(seed: int, ids: Tensor, lead: int) -> Tensor:
+    """Patterns of the 2-sequence problem, (lead, 2, B), each number uniform in (-1, 1)."""
+    addresses = PATTERNS + torch.arange(-(-lead // 2), device=ids.device)
+    u = philox.uniform(seed, ids, addresses[:, None], Purpose.TASK)  # (4, blocks, B)
+    return (2 * u - 1).unflatten(0, (2, 2)).movedim(2, 0).flatten(0, 1)[:lead]
+
+
+def parity(
+    seed: int,
+    ids: Tensor,
+    *,
+    first: int,
+    count: int,
+    shortest: int,
+    longest: int,
+    noise: float = 0.0,
+    kind: str = "uniform",
+) -> Sequences:
+    """The parity problem: inputs -1 and 1 with noise added; class 1 if the number of ones is odd.
+
+    The classes take turns; of the sequences of a class all are equally likely. Arguments as in `two_sequence`.
+    Sources: [SLIDES94] on the results (1994, with noise); [HS96] section 1 (1996, without).
+    """
+    lengths, classes, bits = _drawn(seed, ids, first, count, shortest, longest)
+    inside = torch.arange(longest, device=ids.device)[:, None] < lengths[:, None]
+    bits[:, 0] = (bits[:, 1:] * inside[:, 1:]).sum(1) % 2 != classes  # the first bit settles the class
+    inputs = 2.0 * bits - 1 + _noise(seed, ids, first, count, longest, noise, kind)
+    return _cut(inputs[:, :, None], lengths, classes)
+
+
+def _drawn(
+    seed: int, ids: Tensor, first: int, count: int, shortest: int, longest: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lengths (S, B), classes (S, B) and fair bits (S, T, B) of sequences first … first + count - 1."""
+    if first < 0 or count < 1:
+        raise ValueError(f"first is {first} and count is {count}: a sequence of number 0 or more is needed")
+    if not 1 <= shortest <= longest:
+        raise ValueError(f"shortest is {shortest} and longest {longest}: 1 <= shortest <= longest is needed")
+    u = _stream(philox.uniform, seed, ids, first, count, longest + 1, Purpose.TASK)
+    lengths = shortest + (u[:, 0] * (longest - shortest + 1)).long()
+    classes = (torch.arange(first, first + count, device=ids.device) % 2)[:, None].expand(lengths.shape)
+    return lengths, classes, (u[:, 1:] < 0.5).long()
+
+
+def _noise(seed: int, ids: Tensor, first: int, count: int, steps: int, noise: float, kind: str) -> Tensor:
+    """Noise of sequences first … first + count - 1: (S, T, B)."""
+    if not noise >= 0:
+        raise ValueError(f"noise is {noise}: a level, 0 or more, is needed")
+    if kind == "uniform":
+        return noise * (2 * _stream(philox.uniform, seed, ids, first, count, steps, Purpose.NOISE) - 1)
+    if kind == "gaussian":
+        return noise * _stream(philox.normal, seed, ids, first, count, steps, Purpose.NOISE)
+    raise ValueError(f"kind is {kind!r}: one of uniform, gaussian is needed")
+
+
+def _stream(
+    draw: Callable[..., Tensor], seed: int, ids: Tensor, first: int, count: int, steps: int, purpose: int
+) -> Tensor:
+    """So many numbers for each of `count` sequences, (S, steps, B); a Philox block serves four steps."""
+    blocks = -(-steps // 4)
+    addresses = first * blocks + torch.arange(count * blocks, device=ids.device)
+    drawn = draw(seed, ids, addresses[:, None], purpose)  # (4, S * blocks, B)
+    return drawn.unflatten(1, (count, blocks)).permute(1, 2, 0, 3).flatten(1, 2)[:, :steps]
+
+
+def _cut(inputs: Tensor, lengths: Tensor, classes: Tensor) -> Sequences:
+    """The sequences with zeros after their ends."""
+    inside = torch.arange(inputs.shape[1], device=lengths.device)[:, None, None] < lengths[:, None, None]
+    return Sequences(inputs * inside, lengths, classes.contiguous())
 
 
 def check_latch(length: int, lead: int, noise: Tensor | float, target: float) -> None:

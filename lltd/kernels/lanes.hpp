@@ -16,7 +16,7 @@ constexpr bool SINGLE = std::is_same_v<Real, float>;
 using Whole = std::conditional_t<SINGLE, int32_t, int64_t>;  // as wide as Real
 constexpr int LANES = 128 / sizeof(Real);                    // two of the widest registers
 
-enum Purpose : uint32_t { INITIAL, NOISE, TEST, RESAMPLE, TASK };  // lltd.philox.Purpose
+enum Purpose : uint32_t { INITIAL, NOISE, TEST, RESAMPLE, TASK, SEARCH };  // lltd.philox.Purpose
 
 template <class T>
 struct Tensor {  // lltd.kernels.op.View: contiguous

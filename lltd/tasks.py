@@ -66,7 +66,15 @@ def latch_noise(
 
 
 def latch_sequences(
-    seed: int, ids: Tensor, *, first: int, count: int, shortest: int, longest: int, noise: float, kind: str = "uniform"
+    seed: int,
+    ids: Tensor,
+    *,
+    first: int,
+    count: int,
+    shortest: int,
+    longest: int,
+    noise: float,
+    kind: str = "uniform",
 ) -> Sequences:
     """The latch problem of 1994 with L = 1: at the first step the learner's own input for the class, then noise.
 

@@ -5,7 +5,7 @@ lltd.philox = (() => {
   const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57];
   const WEYL = [0x9e3779b9, 0xbb67ae85];
   const ROUNDS = 10;
-  const Purpose = Object.freeze({ INITIAL: 0, NOISE: 1, TEST: 2, RESAMPLE: 3, TASK: 4 });
+  const Purpose = Object.freeze({ INITIAL: 0, NOISE: 1, TEST: 2, RESAMPLE: 3, TASK: 4, SEARCH: 5 });
 
   // The upper 32 bits of the product of two 32-bit words, from products of halves, which a double holds exactly.
   function upper(a, b) {

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from lltd.kernels import native
@@ -13,6 +14,15 @@ from lltd.kernels import native
 settings.register_profile("book", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("book")
 HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def doubles():
+    """Double precision wherever a test does not say otherwise, as on the chapters' pages."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture

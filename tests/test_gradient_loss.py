@@ -17,15 +17,7 @@ from lltd.philox import Purpose, normal, uniform
 from lltd.systems import feeding_latch, recurrent_net
 
 WEIGHTS = st.floats(1.02, 8)
-
-
-@pytest.fixture(autouse=True)
-def double():
-    """All of the chapter is computed in double precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
+pytestmark = pytest.mark.usefixtures("doubles")
 
 
 def drawn(case, *shape, purpose=Purpose.TASK):

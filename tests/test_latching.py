@@ -16,13 +16,7 @@ from lltd.analysis.norms import Norm
 from lltd.chapters import latching
 from lltd.philox import Purpose, normal, uniform
 
-
-@pytest.fixture(autouse=True)
-def doubles():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
+pytestmark = pytest.mark.usefixtures("doubles")
 
 
 @cache

@@ -27,13 +27,16 @@ from torch import Tensor
 import lltd
 from lltd import roofline
 from lltd.experiments import machine, results_folder
-from lltd.kernels import latch
-from lltd.peers import PEERS, MissingPeer, Stretch, kernel
+from lltd.kernels import latch, small_net
+from lltd.peers import MissingPeer
+from lltd.peers import small_net as small_net_peers
+from lltd.peers.latch import PEERS, Stretch, kernel
+from lltd.peers.small_net import Showing
 from lltd.record import MissingRecordError, RecordError, replace_file
 
 REPEATS = 5
 AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes
-USUAL = Stretch()  # what is timed
+USUAL, SHOWING = Stretch(), Showing()  # what is timed
 MEDIUM = replace(USUAL, runs=1024)  # what is changed along one axis at a time
 AXES = {
     "runs": (64, 256, 1024, 4096, 16384),
@@ -65,7 +68,17 @@ def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator
         yield Race("latch", title, peer, partial(kernel, work), partial(PEERS[peer], work))
 
 
-RACES: dict[str, Callable[[], Iterator[Race]]] = {"latch": latch_races}
+def small_net_races(work: Showing = SHOWING) -> Iterator[Race]:
+    """Gradients of small nets: the C++ face beside each peer, all in float64. Raises ValueError without one."""
+    if small_net.SLOPES.face(work.shown[0])[0] != "cpu.cpp":
+        raise ValueError("small_net: there is no C++ face to time, for want of a compiler that works")
+    title = f"first and second derivatives of {work.runs:,} nets, five units, T = {work.length}, one thread"
+    for peer in small_net_peers.PEERS:
+        ours, theirs = small_net_peers.kernel, small_net_peers.PEERS[peer]
+        yield Race("small_net", title, peer, partial(ours, work), partial(theirs, work))
+
+
+RACES: dict[str, Callable[[], Iterator[Race]]] = {"latch": latch_races, "small_net": small_net_races}
 
 
 def measure(op: str | None = None) -> list[dict[str, Any]]:

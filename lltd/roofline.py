@@ -13,7 +13,7 @@ from time import perf_counter
 import torch
 
 from lltd.kernels import latch, native
-from lltd.peers import LEAD, Stretch, kernel
+from lltd.peers.latch import LEAD, Stretch, kernel
 
 SOURCE = Path(latch.__file__).with_name("ceiling.cpp")
 SIZE = 1024  # of its array

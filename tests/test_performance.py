@@ -13,10 +13,13 @@ from drawn import compiled
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lltd import __main__ as command_line
-from lltd import experiments, peers, performance, philox, roofline
+from lltd import experiments, performance, philox, roofline
 from lltd.kernels import latch, native
 from lltd.kernels.latch import reference
-from lltd.peers import LEAD, MissingPeer, Stretch
+from lltd.peers import MissingPeer
+from lltd.peers import latch as peers
+from lltd.peers import small_net as small_net_peers
+from lltd.peers.latch import LEAD, Stretch
 from lltd.performance import Race
 from lltd.philox import Purpose
 from lltd.record import MissingRecordError, RecordError
@@ -58,6 +61,16 @@ def test_peers_leave_their_arguments_alone(name):
     except MissingPeer as missing:
         pytest.skip(str(missing))
     assert all(map(torch.equal, before, TINY.start))
+
+
+@pytest.mark.parametrize("name", small_net_peers.PEERS)
+def test_peers_of_small_nets_find_the_gradient_and_leave_their_arguments_alone(name):
+    work = small_net_peers.Showing(runs=3, length=7)
+    before = [tensor.clone() for tensor in work.shown]
+    torch.testing.assert_close(
+        small_net_peers.PEERS[name](work), small_net_peers.kernel(work), rtol=1e-10, atol=1e-14
+    )
+    assert all(map(torch.equal, before, work.shown))
 
 
 def test_words_of_the_peers_are_those_of_philox():
@@ -119,6 +132,13 @@ def test_latch_is_timed_against_every_peer():
     row = performance.timed(races[0], repeats=2)
     assert row["op"] == "latch" and row["work"] == "train 5 runs, T = 6, 3 epochs, one thread"
     assert 0 < row["low"] <= row["ratio"] <= row["high"]
+
+
+@compiled
+def test_small_nets_are_timed_against_every_peer():
+    races = list(performance.small_net_races(small_net_peers.Showing(runs=3, length=7)))
+    assert [race.peer for race in races] == list(small_net_peers.PEERS)
+    assert performance.timed(races[0], repeats=2)["op"] == "small_net"
 
 
 def test_without_a_compiler_there_is_nothing_to_time(build):

@@ -1,8 +1,4 @@
-"""The kernels' peers: the same work by other means, each written as its own library wants it written.
-
-A peer takes a `Stretch` of training and returns what the kernel returns for it, theta, float64 (1 + 2L, runs). It
-raises `MissingPeer`, with the reason, where it cannot run.
-"""
+"""The peers of the kernel that trains latches: they take a `Stretch` of training and return theta, (1 + 2L, runs)."""
 
 import math
 from collections.abc import Callable
@@ -16,16 +12,13 @@ from torch import Tensor
 
 from lltd.kernels import latch
 from lltd.kernels.latch import reference
+from lltd.peers import MissingPeer
 from lltd.philox import MULTIPLIERS, ROUNDS, WEYL, Purpose
 
 SEED, LEAD, RATE, TARGET = 1, 3, 0.01, 0.8
 U64 = np.uint64  # without it NumPy and Numba would fall back to signed or to real numbers
 (M0, M1), (W0, W1) = map(U64, MULTIPLIERS), map(U64, WEYL)
 MASK, HALF, NINE, NOISE = U64(0xFFFFFFFF), U64(32), U64(9), U64(Purpose.NOISE)
-
-
-class MissingPeer(Exception):
-    """A peer that is not here; the message is the reason in a few words."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Showing:
             SEED, ids, first=0, count=1, patterns=random_patterns(SEED, ids, LEAD), **kind
         )
         theta = initial(SEED, ids, TWO_SEQUENCE)
-        targets = TARGET * (2.0 * classes[0] - 1)
+        targets = TARGET * (2 * classes[0] - 1).to(theta)
         return theta, inputs[0], lengths[0], targets, torch.full_like(targets, 0.01)
 
 

@@ -16,7 +16,7 @@ from sphinx.config import Config
 SCRIPT = "_live.js"
 OPTIONAL = ("_formulas.js", "_live.css")
 SHARED = ("philox.js", "live_figure.js", "live_figure.css")  # what every live figure stands on, in this order
-NEEDS = {"cusp": ["latch_formulas.js"]}  # whose formulas a figure builds on
+NEEDS = {name: ["latch_formulas.js"] for name in ("cusp", "flip_flop")}  # whose formulas a figure builds on
 
 
 def static_files(config: Config, confdir: str | Path) -> set[str]:

@@ -2,7 +2,16 @@
 
 from importlib import import_module
 
-CHAPTERS = ("introduction", "minimal_task", "latching", "gradient_loss", "error_flow", "dilemma")
+CHAPTERS = (
+    "introduction",
+    "minimal_task",
+    "latching",
+    "gradient_loss",
+    "error_flow",
+    "dilemma",
+    "flip_flop",
+    "optimizers",
+)
 
 
 def load() -> None:

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from lltd.kernels import latch
 from lltd.kernels.latch import initial as init
+from lltd.systems.batches import Settings, alike
 
 __all__ = ["Learner", "epochs_to_success", "init", "learn", "step"]
-
-Settings = dict[str, Any]
 
 
 def step(a: Tensor, w: Tensor | float, u: Tensor | float) -> Tensor:
@@ -88,7 +86,7 @@ def learn(seed: int, ids: Tensor, settings: Sequence[Settings]) -> dict[str, Ten
     checkpoint, how many lie on the right side; weight (B,) at the end.
     """
     outcome: dict[str, Tensor] = {}
-    for rows in _alike(settings):
+    for rows in alike(settings, apart=("weight", "noise")):
         runs, right = Learner.start(seed, ids[rows], [settings[i] for i in rows]), []
         for epoch in runs.common["checkpoints"]:
             runs.train_to(epoch)
@@ -105,7 +103,7 @@ def epochs_to_success(seed: int, ids: Tensor, settings: Sequence[Settings], shar
     Settings as in `learn`; a run is trained no further once it has succeeded.
     """
     epochs = torch.full((len(ids),), -1, dtype=torch.int64, device=ids.device)
-    for rows in _alike(settings):
+    for rows in alike(settings, apart=("weight", "noise")):
         runs = Learner.start(seed, ids[rows], [settings[i] for i in rows])
         waiting = torch.tensor(rows, device=ids.device)
         for epoch in runs.common["checkpoints"]:
@@ -117,12 +115,3 @@ def epochs_to_success(seed: int, ids: Tensor, settings: Sequence[Settings], shar
             if not len(waiting):
                 break
     return epochs
-
-
-def _alike(settings: Sequence[Settings]) -> list[list[int]]:
-    """Rows of runs that can be trained in one call: they share all but weight and noise."""
-    groups: dict[str, list[int]] = {}
-    for row, setting in enumerate(settings):
-        shared = {key: value for key, value in sorted(setting.items()) if key not in ("weight", "noise")}
-        groups.setdefault(repr(shared), []).append(row)
-    return list(groups.values())

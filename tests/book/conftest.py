@@ -141,7 +141,7 @@ def visit_text(browser, tmp_path):
         one.page.context.close()
 
 
-LIVE = ("latch", "cusp")  # the live figures
+LIVE = ("latch", "cusp", "flip_flop")  # the live figures that need nothing from their page
 WORDS = "Here a script draws the figure."
 CONF = f"""
 import sys
@@ -166,12 +166,12 @@ def build(folder: Path, pages: dict[str, str]) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
-    """A page for each live figure, of its name, one for both, and one, the index, without any."""
+    """A page for each live figure, of its name, one for all, and one, the index, without any."""
     folder = tmp_path_factory.mktemp("live")
     orphan = "---\norphan: true\n---\n# A page\n\n## Live\n"
     block = {name: f"\n```{{live-figure}} {name}\n{WORDS}\n```\n" for name in LIVE}
     pages = {f"{name}.md": orphan + text for name, text in block.items()}
-    done = build(folder, {"index.md": "# No figure\n", **pages, "both.md": orphan + "".join(block.values())})
+    done = build(folder, {"index.md": "# No figure\n", **pages, "all.md": orphan + "".join(block.values())})
     assert done.returncode == 0, done.stderr
     return folder / "html"
 

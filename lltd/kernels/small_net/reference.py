@@ -24,22 +24,28 @@ def sign(a: Tensor) -> Tensor:
     return torch.where(a >= 0, 1.0, -1.0).to(a.dtype)
 
 
+def edges(wiring: Tensor, units: int) -> list[list[tuple[int, int]]]:
+    """For each unit, the weights that lead to it and their sources, in order: (p, source)."""
+    led = wiring.tolist()
+    return [[(p, source) for p, (to, source) in enumerate(led) if to == i] for i in range(units)]
+
+
 def unfold(
     theta: Tensor, inputs: Tensor, wiring: Tensor, units: int, entry: int, f: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Run a sequence (T, C, B): sources z (T, 2n + C + 1, B) and activations a (T, n, B) of every step."""
-    x, sources, activations = theta.new_zeros(units, theta.shape[1]), [], []
-    for t in range(len(inputs)):
-        now = list(torch.zeros_like(x))
-        a = list(now)
-        for i in range(units):
-            z = torch.stack((*x, *now, *inputs[t], torch.ones_like(theta[0])))
-            rows = wiring[:, 0] == i
-            a[i] = (theta[rows] * z[wiring[rows, 1]]).sum(0) + (inputs[t, 0] if i == entry else 0)
-            now[i] = f(a[i])
-        sources.append(torch.stack((*x, *now, *inputs[t], torch.ones_like(theta[0]))))
+    wires, one, sources, activations = edges(wiring, units), torch.ones_like(theta[0]), [], []
+    x = [torch.zeros_like(one)] * units
+    for presented in inputs:
+        z, a = [*x, *x, *presented, one], []
+        for i, led in enumerate(wires):
+            # One by one, not by torch.sum: its order, and so its rounding, depends on how many runs there are.
+            total = sum((theta[p] * z[source] for p, source in led), start=torch.zeros_like(one))
+            a.append(total + presented[0] if i == entry else total)
+            z[units + i] = f(a[i])
+        sources.append(torch.stack(z))
         activations.append(torch.stack(a))
-        x = torch.stack(now)
+        x = z[units : 2 * units]
     return torch.stack(sources), torch.stack(activations)
 
 
@@ -79,11 +85,11 @@ def slopes(
     Σ h, and Σ g / (|h| + μ), [SLIDES94] on the time-weighted method. curvature SIGNED adds f'' ∂C/∂x to f'² ∂²C/∂x².
     """
     z, _ = unfold(theta, inputs, wiring, units, entry, torch.tanh)
-    sums = theta.new_zeros(3, *theta.shape)
+    wires, sums = edges(wiring, units), theta.new_zeros(3, *theta.shape)
     end = z[:, units + output].gather(0, lengths[None] - 1)[0]
     later = theta.new_zeros(
         2, units, theta.shape[1]
-    )  # ∂C/∂x(t) and ∂²C/∂x(t)² as far as later steps see them
+    )  # ∂C/∂x(t) and ∂²C/∂x(t)², as far as later steps see them
     for t in range(len(inputs) - 1, -1, -1):
         first, second = theta.new_zeros(2, z.shape[1], theta.shape[1])  # ∂C/∂z(t), ∂²C/∂z(t)²
         first[units : 2 * units], second[units : 2 * units] = later
@@ -96,8 +102,7 @@ def slopes(
             delta2 = slope**2 * second[units + i]
             if curvature == SIGNED:
                 delta2 = delta2 + bend * first[units + i]
-            for p in torch.nonzero(wiring[:, 0] == i)[:, 0].tolist():
-                source = int(wiring[p, 1])
+            for p, source in wires[i]:
                 g, h = delta * z[t, source], delta2 * z[t, source] ** 2
                 sums[:, p] += torch.stack((g, h, g / (h.abs() + mu)))
                 first[source] += theta[p] * delta
@@ -128,7 +133,7 @@ def wanted(
     propagation. shown: number of the presentation, which with the step is the address of the chance.
     """
     z, a = unfold(theta, inputs, wiring, units, entry, sign)
-    total = torch.zeros_like(theta)
+    wires, total = edges(wiring, units), torch.zeros_like(theta)
     end = z[:, units + output].gather(0, lengths[None] - 1)[0]
     later = theta.new_zeros(units, theta.shape[1])
     for t in range(len(inputs) - 1, -1, -1):
@@ -141,8 +146,7 @@ def wanted(
             up = chance[i] < (e + LARGEST) / (2 * LARGEST)
             rises, falls = up & (a[t, i] < 0) & (e != 0), ~up & (a[t, i] >= 0) & (e != 0)
             change = torch.where(rises, margin - a[t, i], 0) + torch.where(falls, -margin - a[t, i], 0)
-            for p in torch.nonzero(wiring[:, 0] == i)[:, 0].tolist():
-                source = int(wiring[p, 1])
+            for p, source in wires[i]:
                 total[p] += change * z[t, source]
                 wish[source] += theta[p] * change
         later = wish[:units]

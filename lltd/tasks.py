@@ -109,6 +109,10 @@ def two_sequence(
     Sources: [SLIDES94] on the results (1994); [HS96] section 1 with N = 1, patterns -1 and 1 (1996).
     """
     lead = len(patterns)
+    if patterns.shape not in ((lead, 2), (lead, 2, len(ids))):
+        raise ValueError(
+            f"patterns has shape {tuple(patterns.shape)}: (N, 2) or (N, 2, {len(ids)}) is needed"
+        )
     if not 1 <= lead <= shortest:
         raise ValueError(f"patterns has {lead} steps: between 1 and shortest = {shortest} are needed")
     lengths, classes, _ = _drawn(seed, ids, first, count, shortest, longest)

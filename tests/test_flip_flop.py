@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lltd import experiments
 from lltd.analysis import flip_flop_printed as printed
+from lltd.chapters import flip_flop as chapter
 from lltd.chapters.flip_flop import READING
 from lltd.philox import Purpose, uniform
 from lltd.systems import flip_flop, flip_flop_learner
@@ -257,6 +258,14 @@ def test_the_wait_with_a_fixed_weight_in_closed_form(rule, rate, margin, length)
     assert runs.epoch == expected
 
 
+def test_a_weight_that_is_learnt_does_not_wait_so():
+    runs = Learner.start(1, torch.arange(20), [{**CASE, "credit": "learnable steps", "noise": 1.0}] * 20)
+    runs.h.zero_()
+    for _ in range(flip_flop_learner.epochs_of_fixed_weight(1.0, 1.0, 0.5 / 3)):
+        runs.train()
+    assert not runs.settled().any()  # the noise has shrunk w
+
+
 def test_a_run_is_the_same_alone_and_among_others():
     cases = [
         {**CASE, "length": T, "noise": s, "credit": rule, "rate": rate}
@@ -331,9 +340,21 @@ def test_margins_and_rates_must_be_positive():
         flip_flop_learner.epochs_of_fixed_weight(1.0, 1.0, 0)
 
 
+def test_cases_and_readings_are_found_on_the_record():
+    assert chapter.waits("all steps").shape == (50, 2000)
+    assert chapter.waits("learnable steps, w fixed", length=100).shape == (5, 2000)
+    default = chapter.under("all steps")  # the same setting on the sparse grid, with runs of its own
+    dense = [
+        chapter.waits("all steps", length=T, noise=s) for T in (10, 40, 70, 100) for s in (0.2, 0.6, 1.0)
+    ]
+    for ours, theirs in zip(default, dense, strict=True):
+        assert abs(np.isfinite(ours).mean() - np.isfinite(theirs).mean()) < 0.25
+
+
 @pytest.mark.parametrize("name", ["flip_flop/grid", "flip_flop/readings"])
 def test_stored_results_are_recomputed_here(name):
-    assert experiments.audit(experiments.find(name), 24, choice=17) == []
+    count = {"flip_flop/grid": 16, "flip_flop/readings": 6}[name]
+    assert experiments.audit(experiments.find(name), count, choice=17) == []
 
 
 def test_no_result_is_older_than_its_code():

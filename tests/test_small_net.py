@@ -13,8 +13,11 @@ from torch.library import opcheck
 from lltd.kernels import small_net
 from lltd.kernels.small_net import Net, reference
 from lltd.philox import Purpose, integers, normal
-from lltd.systems.small_nets import LATCH, PARITY, TWO_SEQUENCE
 
+# One unit with its noise added to it, five that all feed all, and two in order: the sizes of the problems of 1994.
+LATCH = Net(units=1, inputs=3, output=0, wiring=((0, 0), (0, 3), (0, 4)), entry=0)
+TWO_SEQUENCE = Net(units=5, inputs=1, output=4, wiring=tuple(product(range(5), range(5))), entry=0)
+PARITY = Net(units=2, inputs=1, output=1, wiring=((0, 4), (0, 0), (0, 1), (0, 5), (1, 4), (1, 2), (1, 1)))
 CHAIN = Net(units=1, inputs=1, output=0, wiring=((0, 0), (0, 2), (0, 3)))  # a self-loop, an input, a bias
 # Three units one after the other, each with an input of its own, and no loop: what feeds one feeds nothing else.
 SERIES = Net(units=3, inputs=3, output=2, wiring=((0, 6), (1, 7), (1, 3), (2, 8), (2, 4)))
@@ -60,7 +63,7 @@ def errors(ours, theirs):
 
 
 def by_hand(net, f, w, u):
-    """The end of one sequence u, a list of lists of inputs, in the three nets of 1994, written out."""
+    """The end of one sequence u, a list of lists of inputs, in one of the first three nets, written out."""
     if net is LATCH:
         x = 0.0
         for noise, left, right in u:
@@ -178,7 +181,7 @@ def test_where_no_active_unit_feeds_two_the_second_derivatives_are_exact(net, st
 @pytest.mark.parametrize("curvature", small_net.CURVATURES)
 @pytest.mark.parametrize(("net", "steps"), [(PARITY, 3), (TWO_SEQUENCE, 4)], ids=["parity", "2-sequence"])
 def test_what_couples_two_units_is_neglected(net, steps, curvature):
-    assert distances(net, curvature, steps).min() >= 0.1
+    assert (distances(net, curvature, steps).amax(1) >= 0.03).all()
 
 
 @nets
@@ -239,8 +242,23 @@ def test_beside_a_huge_safeguard_curvature_is_nothing(net, face):
     called = shown(net)
     _, (g, _, ratio) = small_net.slopes(net, *called, torch.full_like(called[-1], 1e15))
     torch.testing.assert_close(1e15 * ratio, g, rtol=1e-6, atol=1e-12)
-    _, (_, _, ratio) = small_net.slopes(net, *called, torch.full_like(called[-1], float("inf")))
-    assert not ratio.any()
+    infinite = torch.full_like(called[-1], float("inf"))
+    _, (same, _, ratio) = small_net.slopes(net, *called, infinite)
+    assert torch.equal(same, g) and not ratio.any()
+
+
+@nets
+def test_a_run_that_is_no_number_stays_so_and_is_nobody_elses_trouble(net, face):
+    theta, inputs, lengths, targets = shown(net, runs=20)
+    mu = torch.full_like(targets, 0.1)
+    mu[::3] = float("inf")
+    well, sums = small_net.slopes(net, theta, inputs, lengths, targets, mu)
+    theta[:, 6] = float("nan")
+    ill, others = small_net.slopes(net, theta, inputs, lengths, targets, mu)
+    kept = torch.arange(20) != 6
+    assert ill[6].isnan() and torch.equal(ill[kept], well[kept])
+    assert others[:2, :, 6].isnan().any() and not others[2, :, 6].any()
+    assert torch.equal(others[..., kept], sums[..., kept])
 
 
 # --- discrete errors ---
@@ -363,7 +381,7 @@ def wired(draw):
 @settings(max_examples=25)
 @given(wired(), st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**63 - 1))
 def test_it_does_so_for_any_wiring(net, runs, steps, seed):
-    compare(net, shown(net, runs, steps, seed=seed))
+    compare(net, shown(net, runs, steps, scale=0.5, seed=seed))
 
 
 @compiled

@@ -62,15 +62,17 @@ def hessian(theta: Tensor, sequences: Sequences) -> Tensor:
     return torch.stack(rows).permute(2, 0, 1)
 
 
-def surface(
-    length: int, w: Tensor, u: Tensor, *, count: int = 30, noise: float = 0.2, seed: int = 1
-) -> Tensor:
-    """Cost over a grid, (len(u), len(w)), of `count` sequences of length in T/2 … T drawn for run 0 of the seed."""
-    drawn = latch_sequences(
+def training_set(length: int, *, count: int = 30, noise: float = 0.2, seed: int = 1) -> Sequences:
+    """`count` sequences of T/2 … T = length steps, drawn for run 0 of the seed: what a surface is drawn of."""
+    return latch_sequences(
         seed, torch.arange(1), first=0, count=count, shortest=-(-length // 2), longest=length, noise=noise
     )
+
+
+def surface(w: Tensor, u: Tensor, sequences: Sequences) -> Tensor:
+    """Cost over a grid of the symmetric slice, (len(u), len(w))."""
     grid = torch.meshgrid(u, w, indexing="ij")
-    return cost(symmetric(grid[1].flatten(), grid[0].flatten()), drawn).reshape(len(u), len(w))
+    return cost(symmetric(grid[1].flatten(), grid[0].flatten()), sequences).reshape(len(u), len(w))
 
 
 def follow(theta: Tensor, sequences: Sequences, steps: int = 500) -> Tensor:
@@ -98,18 +100,19 @@ def follow(theta: Tensor, sequences: Sequences, steps: int = 500) -> Tensor:
     return theta
 
 
-def obstacle(theta: Tensor, sequences: Sequences, reach: float, steps: int = 500) -> Tensor:
+def obstacle(theta: Tensor, sequences: Sequences, fresh: Sequences, reach: float, steps: int = 500) -> Tensor:
     """What keeps a descent that stands at θ, unsolved, from going on: int64 (B,).
 
-    `follow` is sent off from θ. Where it solves the sequences, the size of the slope was all that was wanting:
-    SLOPE if reach * |∂C/∂θ| >= 1, where reach is the rate times the number of updates in a budget, so that more
-    time will do; PLATEAU if not even another whole budget at this slope leads as far as 1. Where it does not, it
-    has come to rest: on a DIMPLE of the plateau if the cost there is that of chance, CHANCE, but for a tenth, or
-    above; else at a MINIMUM.
+    `follow` is sent off from θ. Where it comes to weights that put all but a tenth of the fresh sequences right, the
+    size of the slope was all that was wanting: SLOPE if reach * |∂C/∂θ| >= 1, where reach is the rate times the
+    number of updates in a budget, so that more time will do; PLATEAU if not even another whole budget at this slope
+    leads as far as 1. Where it does not, it has come to rest: in a DIMPLE that the noise of its own sequences has
+    made if on fresh ones the cost is that of chance, CHANCE, but for a tenth, or above; else at a MINIMUM.
     """
     small = reach * gradient(theta, sequences).norm(dim=0) < 1
     last = follow(theta, sequences, steps)
-    way, high = solved(last, sequences), cost(last, sequences) >= 0.9 * CHANCE
+    way = (ends(last, fresh) * _targets(fresh) > 0).double().mean(0) >= 0.9
+    high = cost(last, fresh) >= 0.9 * CHANCE
     return torch.where(way, torch.where(small, PLATEAU, SLOPE), torch.where(high, DIMPLE, MINIMUM))
 
 

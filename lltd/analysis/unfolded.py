@@ -27,18 +27,13 @@ def cost(net: Net, copies: Tensor, inputs: Tensor, target: float) -> Tensor:
 
 def derivatives(net: Net, theta: Tensor, inputs: Tensor, target: float) -> tuple[Tensor, Tensor]:
     """∂C/∂θ_pt and ∂²C/∂θ_pt² at equal copies of θ (P): (T, P) each."""
-    copies = theta.detach().repeat(len(inputs), 1).requires_grad_()
-    (g,) = torch.autograd.grad(cost(net, copies, inputs, target), copies, create_graph=True)
-    h = [_own(slope, copies, k) for k, slope in enumerate(g.flatten())]
-    return g.detach(), torch.stack(h).reshape(g.shape)
 
+    def of(copies: Tensor) -> Tensor:
+        return cost(net, copies.reshape(len(inputs), -1), inputs, target)
 
-def _own(slope: Tensor, copies: Tensor, k: int) -> Tensor:
-    """Derivative of slope number k in its own copy; 0 if it does not depend on any."""
-    if not slope.requires_grad:
-        return copies.new_zeros(())
-    (bend,) = torch.autograd.grad(slope, copies, retain_graph=True, allow_unused=True)
-    return copies.new_zeros(()) if bend is None else bend.flatten()[k]
+    copies = theta.detach().repeat(len(inputs))
+    bends = torch.diagonal(torch.func.hessian(of)(copies))
+    return torch.func.grad(of)(copies).reshape(len(inputs), -1), bends.reshape(len(inputs), -1)
 
 
 def shared(net: Net, theta: Tensor, inputs: Tensor, target: float) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,6 @@ class Learner(OnLine):
 
     def change(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The ends, and the step for each weight; its copies in time share one gradient, their sum."""
-        end, (g, _, _) = slopes(
-            self.lessons.net, self.theta, inputs, lengths, targets, torch.ones_like(targets)
-        )
+        no_curvature = torch.full_like(targets, torch.inf)
+        end, (g, _, _) = slopes(self.lessons.net, self.theta, inputs, lengths, targets, no_curvature)
         return end, (sign_step if self.signs else step)(g, self.rate)

@@ -16,7 +16,12 @@ TOGETHER = 4096  # guesses looked at in one go, whatever the number of runs: no 
 
 
 def guess(seed: int, ids: Tensor, first: int, count: int, weights: int, span: Tensor) -> Tensor:
-    """Guesses first … first + count - 1 of each run, uniform in ±span (B,): (P, count, B). [HS96] section 1."""
+    """Guesses first … first + count - 1 of each run, uniform in ±span (B,): (P, count, B). [HS96] section 1.
+
+    ids: int64 (B,). Raises ValueError for a run whose guesses have no addresses.
+    """
+    if (ids >= GUESSES // 2).any():
+        raise ValueError(f"ids has {int(ids.max())}: runs that guess are numbered below 2**31")
     addresses = ids * GUESSES + torch.arange(first, first + count, device=ids.device)[:, None]  # (count, B)
     blocks = torch.arange(-(-weights // 4), device=ids.device)
     u = uniform(seed, addresses, blocks[:, None, None], Purpose.SEARCH)  # (4, blocks, count, B)

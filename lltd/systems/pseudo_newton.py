@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from lltd.kernels.small_net import slopes
@@ -42,7 +43,8 @@ class Learner(OnLine):
 
     def change(self, inputs: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The ends, and the step for each weight."""
-        end, (g, h, ratio) = slopes(
-            *(self.lessons.net, self.theta, inputs, lengths, targets, self.mu), curvature=self.curvature
+        net, last = self.lessons.net, self.mu if self.time_weighted else torch.full_like(self.mu, torch.inf)
+        end, (g, h, ratios) = slopes(
+            net, self.theta, inputs, lengths, targets, last, curvature=self.curvature
         )
-        return end, -self.rate * ratio if self.time_weighted else step(g, h, self.rate, self.mu)
+        return end, -self.rate * ratios if self.time_weighted else step(g, h, self.rate, self.mu)

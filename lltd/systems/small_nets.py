@@ -1,10 +1,8 @@
-"""The three nets of 1994, their initial weights, and what one presentation costs them.
+"""The three nets of 1994, and their initial weights.
 
 The paper itself is known here at second hand, [SLIDES94] and later tables: where those say nothing on a net, the
 choice is marked as ours.
 """
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,18 +20,14 @@ TWO_SEQUENCE = Net(
     units=5, inputs=1, output=4, wiring=tuple((to, source) for to in range(5) for source in range(5)), entry=0
 )
 
-# Seven weights: hidden unit h(t) sees the input, h(t-1), o(t-1) and 1; then output o(t) sees the input, h(t), o(t-1).
-# Updated one after the other: with both at once no weights that we know of solve parity.
-PARITY = Net(
-    units=2, inputs=1, output=1, wiring=((0, 4), (0, 0), (0, 1), (0, 5), (1, 4), (1, 2), (1, 1)), entry=None
-)
+# Seven weights, the hidden unit first and then the output: h(t) sees the input, o(t-1) and 1; o(t) sees the input,
+# o(t-1), h(t) and 1. What is known is the number of weights and units; this wiring is the usual net for XOR.
+PARITY = Net(units=2, inputs=1, output=1, wiring=((0, 4), (0, 1), (0, 5), (1, 4), (1, 1), (1, 2), (1, 5)))
 
-
-class Arithmetic(NamedTuple):
-    """What a method computes for each time step of a presentation."""
-
-    multiply_adds: int
-    tanh: int
+# The other way to seven, [HS96]'s net A1 with one hidden unit: h(t) sees the input, h(t-1), o(t-1) and 1; o(t) sees the
+# input, h(t) and o(t-1), but no 1. Its h(t-1) aside, an odd f makes no XOR of x and o = ±c here: the even part of
+# ax + co + b f(αx + γo + β) is b (f(s + β) - f(s - β)) / 2, of one sign for every s = αx + γo.
+PARITY_A1 = Net(units=2, inputs=1, output=1, wiring=((0, 4), (0, 0), (0, 1), (0, 5), (1, 4), (1, 2), (1, 1)))
 
 
 def initial(seed: int, ids: Tensor, net: Net, spread: Tensor | float = 0.5) -> Tensor:

@@ -103,7 +103,7 @@ class OnLine(Learner):
         """Show each run its next sequence, and change its weights."""
         inputs, lengths, targets = self.lessons.show(self.shown)
         end, change = self.change(inputs, lengths, targets)
-        self.last = (change + self.momentum * self.last) * ~self.learned
+        self.last = torch.where(self.learned, 0.0, change + self.momentum * self.last)
         self.theta = self.theta + self.last
         self.used = self.used + ~self.learned
         self.streak = (self.streak + 1) * right(end, targets)
@@ -115,7 +115,7 @@ class OnLine(Learner):
 class BySet(Learner):
     """Learning by trying: weights are examined on the whole training set, which takes S presentations.
 
-    seed, ids: where chance comes from. cost (B,): of the weights stood at, inf before the first examination.
+    seed, ids int64 (B,): where chance comes from. cost (B,): of the weights stood at, once they are examined.
     """
 
     seed: int
@@ -124,7 +124,7 @@ class BySet(Learner):
     tried: int = 0  # how many weights, those at the start not counted
     chance: Chance | None = None
 
-    numbers = 1  # left to chance in each trial
+    numbers = 1  # that are left to chance in each trial
 
     def __post_init__(self) -> None:
         self.chance = Chance(self.seed, self.ids, self.numbers)

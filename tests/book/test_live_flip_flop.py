@@ -1,6 +1,7 @@
 """The live figure of the trainable flip-flop: what it sends back is what lltd sends back, and anybody can work it."""
 
 import math
+import re
 from itertools import product
 
 import pytest
@@ -215,33 +216,51 @@ class TestReading:
 
 
 class TestMotion:
-    def test_change_rolls_back_step_by_step_from_the_end_and_the_screen_reader_hears_the_outcome(
-        self, reader
-    ):
+    NOTES = "[...document.querySelectorAll('.flip-note text')].map(one => one.getAttribute('visibility'))"
+
+    def test_change_rolls_back_step_by_step_from_the_end(self, reader):
         page = reader(reduced_motion="no-preference")
         page.locator(".live-panels").scroll_into_view_if_needed()
-        page.evaluate(
-            """() => {
-                window.seen = [];
+        at_once = page.evaluate(
+            f"""() => {{
                 const where = document.querySelector(".live-where");
+                const press = () => document.querySelector(".flip-end").dispatchEvent(new Event("click"));
+                press();
+                press();
+                window.seen = [];
                 new MutationObserver(() => seen.push(parseInt(where.textContent.split("back: ")[1])))
-                    .observe(where, {childList: true});
-            }"""
+                    .observe(where, {{childList: true}});
+                return [{WHERE}, {self.NOTES}];
+            }}"""
         )
-        end(page).press("Enter")
-        end(page).press("Enter")
+        assert at_once[0].endswith("back: 0 of 60") and set(at_once[1]) == {"hidden"}
         page.wait_for_function("seen.length > 8")
-        seen = page.evaluate("seen")
-        last = len(seen) - 1 - seen[::-1].index(0)  # the start after the second press
-        assert seen[last:] == sorted(set(seen[last:])) and max(seen[last:]) < 60
-        status = page.locator("[role=status]")
+        seen = page.evaluate("seen")[:9]
+        assert seen == sorted(set(seen)) and seen[0] > 0
+        assert re.search(r"reached step \d+ after \d+ steps", words(page))
+
+    def test_without_motion_it_has_come_back_at_once(self, reader):
+        page = reader()
+        press(page, "call it wrong")
+        press(page, "call it wrong")
+        assert page.evaluate(WHERE).endswith("back: 60 of 60")
+        assert set(page.evaluate(self.NOTES)) == {"visible"}
+
+    def test_screen_reader_hears_the_outcome_and_not_the_steps(self, reader):
+        page = reader(reduced_motion="no-preference")
+        page.locator(".live-panels").scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)
+        assert page.locator("[role=status]").inner_text() == ""
+        press(page, "call it wrong")
+        press(page, "call it wrong")
         page.wait_for_function("document.querySelector('[role=status]').textContent !== ''")
-        assert status.inner_text().startswith("Δ = −2 reached step 3 after 57 steps; the neuron’s δ fell to ")
-        assert " times 10 to the power −12 of what it was." in status.inner_text()
+        said = page.locator("[role=status]").inner_text()
+        assert said.startswith("Δ = −2 reached step 3 after 57 steps; the neuron’s δ fell to ")
+        assert said.endswith(" times 10 to the power −12 of what it was.")
 
     def test_moving_a_slider_shows_all_at_once_and_then_plays_on(self, reader):
         page = reader(reduced_motion="no-preference")
         page.locator(".live-panels").scroll_into_view_if_needed()
-        js = "all => { all[0].value = 100; all[0].dispatchEvent(new Event('input')); return %s; }" % WHERE
-        assert page.locator(".live-figure input").evaluate_all(js).endswith("steps back: 100 of 100")
+        js = f"all => {{ all[0].value = 100; all[0].dispatchEvent(new Event('input')); return {WHERE}; }}"
+        assert page.locator(".live-figure input").evaluate_all(js).endswith("back: 100 of 100")
         page.wait_for_function(f"!{WHERE}.endsWith('100 of 100')")

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t SIGNED = 1;  // reference.py
 constexpr Real LARGEST = 2;
+constexpr int TOGETHER = 4;    // blocks side by side
 
 // A number for each lane, in vectors of the processor's own width: sums over weights then stay in its registers.
 #if defined(__AVX512F__)
@@ -34,7 +35,7 @@ struct Lanes {
 
 inline Vector all(Real value) { return Vector{} + value; }
 
-// While it lives, results too small for a normal number are 0. Vanished gradients would be slow as anything else.
+// While it lives, results too small for a normal number are 0: processors are slow on them, and gradients vanish.
 struct Flush {
 #ifdef __SSE2__
   const unsigned before = _mm_getcsr();
@@ -176,7 +177,7 @@ struct Back : Block {  // a block that keeps every step, and what is sent back t
     const int64_t n = net.units;
     const Lanes* z = sources(t);
     for (int r = 0; r < PARTS; r++) {
-      const Mask ends = shown.length[r] == Whole(t + 1);
+      const auto ends = shown.length[r] == Whole(t + 1);
       first[n + net.output][r] += ends ? shown.end[r] - target[r] : all(0);
       second[n + net.output][r] += ends ? all(1) : all(0);
     }
@@ -236,7 +237,7 @@ struct Back : Block {  // a block that keeps every step, and what is sent back t
       for (int r = 0; r < PARTS; r++) {
         const Vector wish = first[n + i][r], now = activations(t)[i][r];
         const Vector most = wish > LARGEST ? all(LARGEST) : wish, e = most < -LARGEST ? all(-LARGEST) : most;
-        const Mask up = chance[i][r] < (e + LARGEST) / (2 * LARGEST), moves = (e != 0) & (up ^ (now >= 0));
+        const auto up = chance[i][r] < (e + LARGEST) / (2 * LARGEST), moves = (e != 0) & (up ^ (now >= 0));
         change[r] = moves ? (up ? all(margin) : all(-margin)) - now : all(0);
       }
       for (const Edge& edge : net.edges[i]) {
@@ -256,30 +257,38 @@ struct Back : Block {  // a block that keeps every step, and what is sent back t
 
 extern "C" {
 
-// reference.ends. The sequences take turns, step by step: their chains of operations overlap in the processor.
+// reference.ends. Blocks take turns, step by step: their chains of operations overlap in the processor, and what they
+// read lies side by side.
 void lltd_small_net(int64_t threads, Tensor<const Real> theta, Tensor<const Real> inputs,
                     Tensor<const int64_t> lengths, Tensor<const int64_t> wiring, int64_t units, int64_t entry,
                     int64_t output, int64_t hard, Tensor<Real> ends) {
   const int64_t shown = inputs.shape[0], steps = inputs.shape[1], channels = inputs.shape[2], runs = theta.shape[1];
   const Net net(wiring, units, channels, entry, output);
-  auto make = [&] { return Block(net, shown); };
-  for_blocks(runs, threads, make, [&](Block& block, int64_t run, int64_t count) {
-    block.enter(theta, run, count);
-    std::vector<Sequence> sequences(shown);
-    for (int64_t s = 0; s < shown; s++) sequences[s].enter(lengths.data + s * runs + run, count);
-    for (int64_t t = 0; t < steps; t++)
-      for (int64_t s = 0; s < shown; s++) {
-        if (t >= sequences[s].longest) continue;
-        const Real* row = inputs.data + (s * steps + t) * channels * runs + run;
-        const int64_t before = t ? s : -1;
-        sequences[s].reach(t + 1, hard ? block.step<true>(s, before, row, runs, count)
-                                       : block.step<false>(s, before, row, runs, count));
-      }
-    for (int64_t s = 0; s < shown; s++) leave(&sequences[s].end, 1, ends, runs, s * runs + run, count);
+  auto make = [&] { return std::vector<Block>(TOGETHER, Block(net, 1)); };
+  for_blocks((runs + TOGETHER - 1) / TOGETHER, threads, make, [&](std::vector<Block>& blocks, int64_t first, int64_t) {
+    const int64_t run = first * TOGETHER, taken = std::min<int64_t>(runs - run, TOGETHER * LANES);
+    const int64_t number = (taken + LANES - 1) / LANES;
+    const auto count = [&](int64_t b) { return std::min<int64_t>(taken - b * LANES, LANES); };
+    for (int64_t b = 0; b < number; b++) blocks[b].enter(theta, run + b * LANES, count(b));
+    for (int64_t s = 0; s < shown; s++) {
+      Sequence sequences[TOGETHER];
+      const int64_t longest = *std::max_element(&lengths.data[s * runs + run], &lengths.data[s * runs + run + taken]);
+      for (int64_t b = 0; b < number; b++)
+        sequences[b].enter(lengths.data + s * runs + run + b * LANES, count(b));
+      for (int64_t t = 0; t < longest; t++)
+        for (int64_t b = 0; b < number; b++) {
+          const Real* row = inputs.data + (s * steps + t) * channels * runs + run + b * LANES;
+          const int64_t before = t ? 0 : -1;
+          sequences[b].reach(t + 1, hard ? blocks[b].step<true>(0, before, row, runs, count(b))
+                                         : blocks[b].step<false>(0, before, row, runs, count(b)));
+        }
+      for (int64_t b = 0; b < number; b++)
+        leave(&sequences[b].end, 1, ends, runs, s * runs + run + b * LANES, count(b));
+    }
   });
 }
 
-// reference.slopes. Infinite mu ask for no time-weighted sum, and save the divisions.
+// reference.slopes. Where mu is infinite no time-weighted sum is asked for, and the divisions are saved.
 void lltd_small_net_slopes(int64_t threads, Tensor<const Real> theta, Tensor<const Real> inputs,
                            Tensor<const int64_t> lengths, Tensor<const Real> targets, Tensor<const Real> mu,
                            Tensor<const int64_t> wiring, int64_t units, int64_t entry, int64_t output,
@@ -295,6 +304,8 @@ void lltd_small_net_slopes(int64_t threads, Tensor<const Real> theta, Tensor<con
     const Flush flush;
     while (t-- > 0) back.slopes(t, damping, weighted, curvature == SIGNED);
     leave(&back.shown.end, 1, ends, runs, run, count);
+    for (int64_t p = 2 * net.weights; p < 3 * net.weights; p++)
+      for (int r = 0; r < PARTS; r++) back.sums[p][r] = damping[r] < INFINITY ? back.sums[p][r] : all(0);
     leave(back.sums.data(), 3 * net.weights, sums, runs, run, count);
   });
 }

@@ -82,14 +82,13 @@ def slopes(
     """One sequence each, (T, C, B): the ends (B), and three sums over the copies θ_pt of each weight, (3, P, B).
 
     With g = ∂C/∂θ_pt and h = ∂²C/∂θ_pt² by LeCun's recursion, which neglects what couples two units: Σ g,
-    Σ h, and Σ g / (|h| + μ), [SLIDES94] on the time-weighted method. curvature SIGNED adds f'' ∂C/∂x to f'² ∂²C/∂x².
+    Σ h, and Σ g / (|h| + μ), [SLIDES94] on the time-weighted method, 0 where μ is infinite. curvature SIGNED
+    adds f'' ∂C/∂x to f'² ∂²C/∂x².
     """
     z, _ = unfold(theta, inputs, wiring, units, entry, torch.tanh)
     wires, sums = edges(wiring, units), theta.new_zeros(3, *theta.shape)
     end = z[:, units + output].gather(0, lengths[None] - 1)[0]
-    later = theta.new_zeros(
-        2, units, theta.shape[1]
-    )  # ∂C/∂x(t) and ∂²C/∂x(t)², as far as later steps see them
+    later = theta.new_zeros(2, units, theta.shape[1])  # ∂C/∂x(t), ∂²C/∂x(t)², as far as later steps see them
     for t in range(len(inputs) - 1, -1, -1):
         first, second = theta.new_zeros(2, z.shape[1], theta.shape[1])  # ∂C/∂z(t), ∂²C/∂z(t)²
         first[units : 2 * units], second[units : 2 * units] = later
@@ -104,7 +103,7 @@ def slopes(
                 delta2 = delta2 + bend * first[units + i]
             for p, source in wires[i]:
                 g, h = delta * z[t, source], delta2 * z[t, source] ** 2
-                sums[:, p] += torch.stack((g, h, g / (h.abs() + mu)))
+                sums[:, p] += torch.stack((g, h, torch.where(mu.isinf(), 0, g / (h.abs() + mu))))
                 first[source] += theta[p] * delta
                 second[source] += theta[p] ** 2 * delta2
         later = torch.stack((first[:units], second[:units]))

@@ -9,7 +9,6 @@ the delta rule on u. Letters: T length, L lead, B runs; h (L, 2, B) for class 0 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +16,7 @@ from torch import Tensor
 from lltd.kernels.latch import initial
 from lltd.philox import Purpose, uniform
 from lltd.systems import flip_flop
-
-Settings = dict[str, Any]
+from lltd.systems.batches import Batch, Settings, alike, each
 
 CREDITS = ("all steps", "learnable steps", "one in all", "unshared")
 LEVELS = {
@@ -33,7 +31,7 @@ PER_RUN = ("noise", "rate", "margin", "weight")  # settings in which runs that a
 
 
 @dataclass
-class Learner:
+class Learner(Batch):
     """Runs in training that share all settings but those of `PER_RUN`.
 
     common: length, lead, level, credit, start, ending, learn_weight, pairs (of sequences in an epoch), fresh (new
@@ -57,10 +55,7 @@ class Learner:
         for setting in settings:
             check(setting)
         common = settings[0]
-        noise, rate, margin, weight = (
-            torch.tensor([setting[key] for setting in settings], dtype=torch.float64, device=ids.device)
-            for key in PER_RUN
-        )
+        noise, rate, margin, weight = (each(settings, name, ids.device) for name in PER_RUN)
         h = initial(seed, ids, weight, common["lead"])[1:].unflatten(0, (2, -1)).transpose(0, 1)
         return cls(seed, common, ids, LEVELS[common["level"]] * noise, rate, margin, weight, h)
 
@@ -115,11 +110,6 @@ class Learner:
         noiseless = self.common["length"] == self.common["lead"]
         return placed & ((self.w.abs() * self.reach <= 1) | noiseless)
 
-    def keep(self, chosen: Tensor) -> None:
-        """Go on with the chosen runs only: bool (B,)."""
-        for name in ("ids", "reach", "rate", "margin", "w", "h"):
-            setattr(self, name, getattr(self, name)[..., chosen])
-
 
 def epochs_to_success(seed: int, ids: Tensor, settings: Sequence[Settings]) -> Tensor:
     """How many epochs each run has trained when it has converged, int64 (B,); NEVER beyond its budget.
@@ -128,7 +118,7 @@ def epochs_to_success(seed: int, ids: Tensor, settings: Sequence[Settings]) -> T
     Raises ValueError for settings out of range.
     """
     epochs = torch.full((len(ids),), NEVER, dtype=torch.int64, device=ids.device)
-    for rows in _alike(settings):
+    for rows in alike(settings, PER_RUN):
         runs = Learner.start(seed, ids[rows], [settings[row] for row in rows])
         waiting = torch.tensor(rows, device=ids.device)
         for epoch in range(runs.common["epochs"] + 1):
@@ -205,12 +195,3 @@ def check(settings: Settings) -> None:
     for name, words in known.items():
         if settings[name] not in words:
             raise ValueError(f"{name} is {settings[name]!r}: one of {', '.join(words)} is needed")
-
-
-def _alike(settings: Sequence[Settings]) -> list[list[int]]:
-    """Rows of runs that can be trained together: they share all but the settings of `PER_RUN`."""
-    groups: dict[str, list[int]] = {}
-    for row, setting in enumerate(settings):
-        shared = {key: value for key, value in sorted(setting.items()) if key not in PER_RUN}
-        groups.setdefault(repr(shared), []).append(row)
-    return list(groups.values())

@@ -189,6 +189,7 @@ def _start(seed: int, ids: Tensor, settings: Sequence[Settings]) -> Learner:
     return method.learner.start(lessons, theta, **own, **method.fixed)
 
 
+@torch.inference_mode()  # torch need not watch for gradients: that saves a fifth of the time
 def _finish(runs: Learner, budget: int) -> tuple[Tensor, Tensor]:
     """Let runs use their budget: the weights (P, B) that they answer with, and the presentations used, or -1."""
     answer, presentations = torch.zeros_like(runs.theta), torch.full_like(runs.used, -1)

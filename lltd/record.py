@@ -96,6 +96,15 @@ class Record:
         cells, array = len(self.recipe.cells), self[name]
         return array.reshape(-1, cells, *array.shape[1:]).swapaxes(0, 1)
 
+    def where(self, **settings: Any) -> np.ndarray:  # noqa: ANN401
+        """Which cells have these settings, bool (cells,), as in `where(length=20)`; a tuple allows all its values.
+
+        Raises KeyError for a setting that a cell does not have.
+        """
+        wanted = {key: value if isinstance(value, tuple) else (value,) for key, value in settings.items()}
+        cells = self.recipe.cells
+        return np.array([all(cell[key] in allowed for key, allowed in wanted.items()) for cell in cells])
+
 
 def digest(recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> str:
     """sha256 over the recipe and over every array's name, type, shape and bytes."""

@@ -18,7 +18,7 @@ import pytest
 from lltd import code_digest as code_digest_module
 from lltd import experiments
 from lltd.code_digest import code_digest, reached
-from lltd.record import Recipe, RecordError, load, write
+from lltd.record import Recipe, Record, RecordError, load, write
 
 HERE = Path(__file__).parent
 
@@ -54,6 +54,17 @@ def test_cells_are_cases_times_values_and_more_runs_only_add():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_cells_are_found_by_their_settings():
+    cases = {"common": {"c": 0}, "cases": [{"k": 1}, {"k": 2}], "vary": {"w": [5, 6]}}
+    record = Record(Recipe("a/b", 1, 2, 8, 4, "float64", cases), {"x": np.arange(8)})
+    assert record.where(k=2).tolist() == [False, False, True, True]
+    assert record.where(k=1, w=(6, 7)).tolist() == [False, True, False, False]
+    assert record.by_cell("x")[record.where(k=2, w=6)].tolist() == [[3, 7]]
+    assert record.where().all() and not record.where(c=1).any()
+    with pytest.raises(KeyError, match="length"):
+        record.where(length=3)
+
+
 def test_any_number_of_workers_writes_the_same_bytes(results, work, workers, python):
     experiments.run(work, engine=ThreadPoolExecutor(3))
     path = experiments.path_of(work.recipe)

@@ -157,17 +157,17 @@ def test_the_wanted_change_can_stop_at_an_input_on_a_threshold():
 
 
 @given(st.sampled_from([-1.0, 1.0]), st.lists(st.floats(-1.2, 1.2), min_size=1, max_size=12))
-def test_the_wanted_change_is_zero_exactly_where_no_other_state_could_help(x, u):
+def test_the_wanted_change_is_zero_exactly_where_no_other_state_or_input_could_help(x, u):
     u = numbers(*u)[:, None]
     states = flip_flop.unfold(numbers(x), u)
     dx, du = flip_flop.send_back(-2 * states[-1], states, u)
     for s in range(len(u)):
         other = flip_flop.unfold(-states[s], u[s:])[-1]
         assert (dx[s].item() != 0) == (other.item() != states[-1].item())
-        if du[s].item() != 0:  # and one changed input turns the end over
-            changed = u.clone()
-            changed[s] += du[s]
-            assert flip_flop.unfold(numbers(x), changed)[-1].item() == -states[-1].item()
+        changed = u.expand(-1, 3).clone()  # inputs in place of u_s: as wanted, and one that sets each state
+        changed[s] = torch.cat((u[s] + du[s], numbers(-2, 2)))
+        turned = flip_flop.unfold(numbers(x, x, x), changed)[-1] == -states[-1]
+        assert (du[s].item() != 0) == turned[0].item() == turned.any().item()
 
 
 def test_the_credit_is_shared_as_printed():

@@ -13,7 +13,7 @@ from lltd.analysis import cost_surface, discrete_signal, newton, unfolded
 from lltd.chapters import optimizers
 from lltd.kernels.small_net import ends, slopes
 from lltd.philox import Purpose, uniform
-from lltd.systems import annealing, pseudo_newton, small_nets
+from lltd.systems import annealing, gradient_descent, pseudo_newton, small_nets
 from lltd.systems import trials_1994 as trials
 
 NAMES = [f"optimizers/{name}" for name in ("methods", "longest", "long", "printed", "settings")]
@@ -222,6 +222,21 @@ def test_multigrid_never_goes_uphill_and_does_not_follow_the_gradient():
         assert (runs.cost <= cost).all()
         against += int((((runs.theta - before) * cost_surface.gradient(before, sequences)).sum(0) > 0).sum())
     assert against > 0
+
+
+@pytest.mark.parametrize("method", trials.METHODS)
+def test_three_methods_of_1994_ask_for_no_gradient(method, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a gradient was asked for")
+
+    for module in (gradient_descent, pseudo_newton):
+        monkeypatch.setattr(module, "slopes", refuse)
+    setting = latch(5, method) | {"budget": 100}
+    if method in (*optimizers.GRADIENTS, "sign"):
+        with pytest.raises(AssertionError, match="asked for"):
+            trials.learn(1, torch.arange(2), [setting] * 2)
+    else:
+        trials.learn(1, torch.arange(2), [setting] * 2)
 
 
 def test_annealing_goes_uphill():

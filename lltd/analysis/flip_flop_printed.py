@@ -1,6 +1,7 @@
 """Equations of the flip-flop as they are printed, and the finitely many cases that settle them. [BFS93] section IV.
 
-All of eqs 8-13 look at the sign of x and at the places of u and u + Δu among -1 and 1, and at nothing else. So a
+All of eqs 8-13 look at the signs of x and x + Δx and at the places of u and u + Δu among -1 and 1, and what they want
+of x or u is told from these as well. So a
 grid that has points on and between all these thresholds has all the cases that there are: an equation that is true on
 it is true. The grid is of halves, which binary numbers and their sums hold exactly.
 """

@@ -133,10 +133,7 @@ def decades() -> np.ndarray:
 
 def at(record: Record, name: str, **settings: float) -> np.ndarray:
     """An array's runs, over all cells of these settings: (cells * nets, …)."""
-    chosen = [
-        i for i, cell in enumerate(record.recipe.cells) if all(cell[key] == settings[key] for key in settings)
-    ]
-    return np.concatenate(record.by_cell(name)[chosen])
+    return np.concatenate(record.by_cell(name)[record.where(**settings)])
 
 
 def sizes(record: Record, n: int, gain: float, q: int, centred: bool = True) -> dict[str, np.ndarray]:

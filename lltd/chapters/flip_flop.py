@@ -98,7 +98,7 @@ def _epochs(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     parameters={"common": READING, "cases": list(CASES.values()), "vary": GRID},
 )
 def grid(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
-    """Epochs until the flip-flop has learnt, over length and noise, under three ways to share the credit."""
+    """Epochs until the flip-flop has learnt, over length and noise: three ways to share the credit, and a fixed w."""
     return _epochs(recipe, ids)
 
 
@@ -117,9 +117,8 @@ def readings(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 def waits(case: str, **settings: Any) -> np.ndarray:  # noqa: ANN401
     """Epochs under one of `CASES`, (cells, trials), in the cells of these settings; infinite beyond the budget."""
-    record, wanted = read("flip_flop/grid"), {**READING, **CASES[case], **settings}
-    cells = [wanted.items() <= cell.items() for cell in record.recipe.cells]
-    epochs = record.by_cell("epochs")[np.array(cells)]
+    record = read("flip_flop/grid")
+    epochs = record.by_cell("epochs")[record.where(**{**READING, **CASES[case], **settings})]
     return np.where(epochs == NEVER, np.inf, epochs)
 
 
@@ -143,7 +142,9 @@ def converged(epochs: np.ndarray) -> np.ndarray:
 
 def name_of(case: str) -> str:
     """A reading in a verdict's row; the default has no name."""
-    return "" if case == READING["credit"] else f"credit to {case}"
+    if case == READING["credit"]:
+        return ""
+    return f"credit {case}" if case.startswith("unshared") else f"credit to {case}"
 
 
 def keeping() -> list[tuple[str, str]]:
@@ -164,8 +165,7 @@ def nearest() -> tuple[str, str]:
 def _share_of_tanh(name: str, **settings: Any) -> Count:  # noqa: ANN401
     """Runs of the tanh neuron that end right in 90 % of fresh sequences, of the cells with these settings."""
     record = read(f"minimal_task/{name}")
-    cells = [all(cell[key] == value for key, value in settings.items()) for cell in record.recipe.cells]
-    right = record.by_cell("right")[np.array(cells), :, -1]
+    right = record.by_cell("right")[record.where(**settings), :, -1]
     return Count(int((right >= 90).sum()), right.size)  # of the 2 * 50 ends that were examined
 
 

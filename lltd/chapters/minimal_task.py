@@ -232,13 +232,6 @@ def counts(record: Record, checkpoint: int = -1, trials: int | None = None) -> t
     return converged(right).sum(axis=1), right.shape[1]
 
 
-def select(record: Record, **settings: Any) -> np.ndarray:  # noqa: ANN401
-    """Which cells of a record have these settings, (cells,) bool, as in `select(record, length=20)`."""
-    return np.array(
-        [all(cell[key] == value for key, value in settings.items()) for cell in record.recipe.cells]
-    )
-
-
 def total(record: Record, cells: np.ndarray, checkpoint: int = -1) -> Count:
     """The converged runs of these cells, and all their runs."""
     hits, trials = counts(record, checkpoint)
@@ -249,7 +242,7 @@ def median_waits(weight: float, rule: str) -> tuple[np.ndarray, np.ndarray]:
     """Lengths T, and the median epochs to success at each from the record; infinite where most runs were cut."""
     record = read("minimal_task/epochs")
     waits = np.where(record["epochs"] < 0, np.inf, record["epochs"]).reshape(-1, len(record.recipe.cells))
-    cells = select(record, weight=weight, rule=rule)
+    cells = record.where(weight=weight, rule=rule)
     lengths = [cell["length"] for cell, chosen in zip(record.recipe.cells, cells, strict=True) if chosen]
     return np.array(lengths), np.median(waits[:, cells], axis=0)
 
@@ -334,9 +327,7 @@ def latching_condition() -> Iterable[Row]:
 def weight_above_one() -> Iterable[Row]:
     """What weights the runs that converge on long sequences end with."""
     record = read("minimal_task/length")
-    cells = select(record, learn_weight=True) & np.array(
-        [cell["length"] >= 50 for cell in record.recipe.cells]
-    )
+    cells = record.where(learn_weight=True) & np.array([cell["length"] >= 50 for cell in record.recipe.cells])
     weight, good = record.by_cell("weight")[cells], converged(record.by_cell("right")[cells, :, -1])
     above, others = (Count(int(good[mask].sum()), int(mask.sum())) for mask in (weight > 1, weight <= 1))
     return (
@@ -420,7 +411,7 @@ def eighteen_runs() -> Iterable[Row]:
 def length_falls() -> Iterable[Row]:
     """Fig. 2b, with w held at 1.25."""
     record = read("minimal_task/length")
-    fixed = select(record, learn_weight=False, start="random")
+    fixed = record.where(learn_weight=False, start="random")
     lengths = np.array([cell["length"] for cell in record.recipe.cells])
     short, long = (total(record, fixed & mask) for mask in (lengths <= 20, lengths >= 60))
     return trend("share converged, T <= 20 less T >= 60", long, short)
@@ -444,15 +435,15 @@ def meaning_of_s() -> Iterable[Row]:
 def long_is_hard() -> Iterable[Row]:
     """At T = 100, under both readings of w and in the control where noise is harmless."""
     record, control = read("minimal_task/length"), read("minimal_task/controls")
-    long = select(record, length=100)
-    clean = select(control, length=100, start="wrong", rule="gradient", rate=0.01, target=0.99)
+    long = record.where(length=100)
+    clean = control.where(length=100, start="wrong", rule="gradient", rate=0.01, target=0.99)
     return (
         *at_most(
             "T = 100, w fixed at 1.25",
             RARE,
-            total(record, long & select(record, learn_weight=False, start="random")),
+            total(record, long & record.where(learn_weight=False, start="random")),
         ),
-        *at_most("T = 100, w learnt", RARE, total(record, long & select(record, learn_weight=True))),
+        *at_most("T = 100, w learnt", RARE, total(record, long & record.where(learn_weight=True))),
         *at_most("T = 100, w = 2, from the wrong side", RARE, total(control, clean)),
     )
 

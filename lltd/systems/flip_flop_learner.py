@@ -136,8 +136,8 @@ def epochs_to_success(seed: int, ids: Tensor, settings: Sequence[Settings]) -> T
 def epochs_of_fixed_weight(rate: float, margin: float, share: float) -> int:
     """Epochs until class 0 ends right with w = 1 fixed, x_1 = 0, inputs that start at 0 and harmless noise.
 
-    A learnt input is u_m = -(1 + k)(1 - (1 - rate · share)^m) after m epochs, k = margin, share its weight of credit;
-    it must reach -1. Raises ValueError unless all three are positive.
+    A learnt input of class 0 is -(1 + k)(1 - (1 - rate · share)^m) after m epochs, as long as this is above -1, with
+    k = margin and share its weight of credit. Raises ValueError unless all three are positive.
     """
     for name, value in (("rate", rate), ("margin", margin), ("share", share)):
         if not value > 0:
@@ -151,7 +151,8 @@ def shared(printed: Tensor, u: Tensor, lead: int, rule: str) -> Tensor:
     """Weights of the learning rate of the learnable inputs, (L, …), from the printed ones of all inputs u, (T, …).
 
     "all steps": as printed, 0.5/n for the last n. "learnable steps": 0.5/m for the m of the last n that can be
-    learnt. "one in all": as printed, but 1/n where no input set the state. "unshared": 1 for each.
+    learnt. "one in all": as printed, but 1/n where no input set the state. "unshared": 1 for each. The change of the
+    weight w has the printed weights under every rule.
     """
     first = printed[:lead]
     if rule == "all steps":

@@ -53,7 +53,6 @@ def test_cells_are_cases_times_values_and_more_runs_only_add():
     assert recipe.settings(7) == recipe.of(600).settings(7) == {"c": 0, "k": 1, "w": 6}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
 def test_cells_are_found_by_their_settings():
     cases = {"common": {"c": 0}, "cases": [{"k": 1}, {"k": 2}], "vary": {"w": [5, 6]}}
     record = Record(Recipe("a/b", 1, 2, 8, 4, "float64", cases), {"x": np.arange(8)})
@@ -65,6 +64,7 @@ def test_cells_are_found_by_their_settings():
         record.where(length=3)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_writes_the_same_bytes(results, work, workers, python):
     experiments.run(work, engine=ThreadPoolExecutor(3))
     path = experiments.path_of(work.recipe)

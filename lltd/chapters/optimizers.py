@@ -313,22 +313,9 @@ def walks(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     return {"theta": found}
 
 
-def select(record: Record, **wanted: Any) -> np.ndarray:  # noqa: ANN401
-    """Which cells of a record have these settings, bool; a tuple stands for any of its values."""
-    return np.array(
-        [
-            all(
-                cell[key] in value if isinstance(value, tuple) else cell[key] == value
-                for key, value in wanted.items()
-            )
-            for cell in record.recipe.cells
-        ]
-    )
-
-
 def waits(record: Record, budget: int | None = None, **wanted: Any) -> np.ndarray:  # noqa: ANN401
     """Presentations until learnt of the chosen cells' runs, (cells, trials); infinite if not within the budget."""
-    used = record.by_cell("presentations")[select(record, **wanted)].astype(float)
+    used = record.by_cell("presentations")[record.where(**wanted)].astype(float)
     limit = np.inf if budget is None else budget
     return np.where((used < 0) | (used > limit), np.inf, used)
 
@@ -336,7 +323,7 @@ def waits(record: Record, budget: int | None = None, **wanted: Any) -> np.ndarra
 def spent(record: Record, budget: int | None = None, **wanted: Any) -> np.ndarray:  # noqa: ANN401
     """Presentations until learnt or stopped, as the tables of 1994 count them, (cells, trials)."""
     limits = [
-        cell["budget"] for cell, one in zip(record.recipe.cells, select(record, **wanted), strict=True) if one
+        cell["budget"] for cell, one in zip(record.recipe.cells, record.where(**wanted), strict=True) if one
     ]
     return np.minimum(waits(record, budget, **wanted), np.array(budget or limits).reshape(-1, 1))
 
@@ -349,7 +336,7 @@ def learnt(record: Record, budget: int | None = None, **wanted: Any) -> Count:  
 
 def errors(record: Record, **wanted: Any) -> np.ndarray:  # noqa: ANN401
     """Share of fresh sequences on the wrong side, (cells, trials)."""
-    return record.by_cell("wrong")[select(record, **wanted)] / record.recipe.cells[0]["tests"]
+    return record.by_cell("wrong")[record.where(**wanted)] / record.recipe.cells[0]["tests"]
 
 
 def printed_1994(task: str, method: str) -> list[tuple[int, float, float]]:
@@ -744,7 +731,7 @@ def discrete_on_parity() -> Iterable[Row]:
 def stopped(method: str, kinds: tuple[int, ...], lengths: tuple[int, ...], *, every: bool = False) -> Count:
     """Runs that obstacles of these kinds have stopped, out of those not learnt, or with `every` out of all."""
     record = read("optimizers/obstacles")
-    found = record.by_cell("obstacle")[select(record, method=method, length=lengths)]
+    found = record.by_cell("obstacle")[record.where(method=method, length=lengths)]
     return Count(int(np.isin(found, kinds).sum()), found.size if every else int((found >= 0).sum()))
 
 

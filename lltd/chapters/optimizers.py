@@ -65,7 +65,7 @@ USUALLY = 0.5  # more often than not
 COMPARABLE = 1 / 3  # neither side wins more than two pairs of runs in three
 ALIKE = 0.1  # shares of runs that differ by no more than this
 SLOW = 10  # times as many presentations
-EXAMPLES = 12  # of derivatives compared with autograd
+EXAMPLES = 8  # of derivatives compared with autograd
 FEW = 10  # runs, and no order is read off them
 
 # [bengio1994credit]: final error in per cent and presentations on the 2-sequence problem, T = 5, 10, 20, 50, 100.

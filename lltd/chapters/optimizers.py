@@ -744,7 +744,7 @@ def _printed(
         Value(wrong[0], TRIALS_1994, "mean", wrong[1]),
     )
     return (
-        *number(f"{label}: presentations", value, spent(record, **cells).ravel()),
+        *number(f"{label}: presentations until learnt or stopped", value, spent(record, **cells).ravel()),
         *number(f"{label}: wrong ends", error, errors(record, **cells).ravel()),
     )
 

@@ -1,0 +1,56 @@
+"""Chapter optimizers: the methods of 1994 by way of slides and later tables, their experiments and their claims."""
+
+from lltd.chapters.optimizers import formulas, results
+from lltd.chapters.optimizers.contest import (
+    BASELINES,
+    BUDGET,
+    GRADIENTS,
+    LENGTHS,
+    LOCAL,
+    LONG,
+    LONGEST,
+    NAMES,
+    OBSTACLES,
+    READINGS,
+    SENSITIVITY,
+    SIX,
+    WALKER,
+)
+from lltd.chapters.optimizers.outcomes import (
+    TABLE_1994,
+    errors,
+    first_in_table,
+    learnt,
+    printed_1994,
+    slower,
+    spent,
+    waits,
+    work,
+)
+
+__all__ = [
+    "BASELINES",
+    "BUDGET",
+    "GRADIENTS",
+    "LENGTHS",
+    "LOCAL",
+    "LONG",
+    "LONGEST",
+    "NAMES",
+    "OBSTACLES",
+    "READINGS",
+    "SENSITIVITY",
+    "SIX",
+    "TABLE_1994",
+    "WALKER",
+    "errors",
+    "first_in_table",
+    "formulas",
+    "learnt",
+    "printed_1994",
+    "results",
+    "slower",
+    "spent",
+    "waits",
+    "work",
+]

@@ -60,7 +60,8 @@ def test_numbers_and_bounds_print_what_the_paper_printed():
 def test_each_function_stands_in_the_chapter_of_its_claims():
     chapters.load()
     for id, function in claims._functions.items():
-        assert function.__module__ == f"lltd.chapters.{claims.register()[id].chapter}"
+        # a chapter's module may be a package of several
+        assert function.__module__.split(".")[:3] == ["lltd", "chapters", claims.register()[id].chapter]
 
 
 def test_unknown_claim_is_refused(marked):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lltd import philox
+from lltd import tomita as languages
 from lltd.philox import Purpose
 
 PATTERNS = 2**31  # addresses of the 2-sequence problem's patterns, beyond those of any sequence
@@ -152,6 +153,38 @@ def parity(
     return _cut(inputs[:, :, None], lengths, classes)
 
 
+def tomita(
+    seed: int,
+    ids: Tensor,
+    *,
+    number: int,
+    first: int,
+    count: int,
+    shortest: int,
+    longest: int,
+    negatives: str = "random",
+) -> Sequences:
+    """Strings to be told apart by one of Tomita's languages: inputs -1 for 0 and 1 for 1, class 1 if in the language.
+
+    The classes take turns. Lengths are uniform over those from shortest to longest of which the class has strings,
+    the strings of a length are drawn as in `lltd.tomita.draw`: those of class 1 as "accepted", those of class 0 as
+    negatives says, "random", "near" or "cut". Other arguments as in `two_sequence`. Raises ValueError, also where a
+    class has no strings of these lengths. Source: [HS96] section 1, which does not say how the negatives were drawn.
+    """
+    _check_window(first, count, shortest, longest)
+    if negatives not in languages.KINDS or negatives == "accepted":
+        raise ValueError(f"negatives is {negatives!r}: one of random, near, cut is needed")
+    u = _stream(philox.uniform, seed, ids, first, count, longest + 1, Purpose.TASK)  # (S, T + 1, B)
+    lengths, inputs = torch.zeros_like(u[:, 0], dtype=torch.int64), torch.zeros_like(u[:, 1:])
+    classes = (torch.arange(first, first + count, device=ids.device) % 2)[:, None].expand(lengths.shape)
+    for class_, kind in enumerate((negatives, "accepted")):
+        own = slice((first + class_) % 2, None, 2)
+        allowed = languages.lengths_with_members(number, shortest, longest, kind)
+        lengths[own] = torch.tensor(allowed, device=ids.device)[(u[own, 0] * len(allowed)).long()]
+        inputs[own] = 2.0 * languages.draw(number, u[own, 1:], lengths[own], kind) - 1
+    return _cut(inputs[:, :, None], lengths, classes)
+
+
 def _drawn(
     seed: int, ids: Tensor, first: int, count: int, shortest: int, longest: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -164,6 +197,14 @@ def _drawn(
     lengths = shortest + (u[:, 0] * (longest - shortest + 1)).long()
     classes = (torch.arange(first, first + count, device=ids.device) % 2)[:, None].expand(lengths.shape)
     return lengths, classes, (u[:, 1:] < 0.5).long()
+
+
+def _check_window(first: int, count: int, shortest: int, longest: int) -> None:
+    """Raise ValueError unless there are sequences first … first + count - 1 of these lengths."""
+    if first < 0 or count < 1:
+        raise ValueError(f"first is {first} and count is {count}: a sequence of number 0 or more is needed")
+    if not 1 <= shortest <= longest:
+        raise ValueError(f"shortest is {shortest} and longest {longest}: 1 <= shortest <= longest is needed")
 
 
 def _noise(seed: int, ids: Tensor, first: int, count: int, steps: int, noise: float, kind: str) -> Tensor:

@@ -16,7 +16,11 @@ from sphinx.config import Config
 SCRIPT = "_live.js"
 OPTIONAL = ("_formulas.js", "_live.css")
 SHARED = ("philox.js", "live_figure.js", "live_figure.css")  # what every live figure stands on, in this order
-NEEDS = {name: ["latch_formulas.js"] for name in ("cusp", "flip_flop")}  # whose formulas a figure builds on
+NEEDS = {  # what else a figure builds on
+    "cusp": ["latch_formulas.js"],
+    "flip_flop": ["latch_formulas.js"],
+    "random_search": ["random_search_formulas.js", "random_search_panels.js"],
+}
 
 
 def static_files(config: Config, confdir: str | Path) -> set[str]:

@@ -63,7 +63,7 @@ class Topology:
         return len(self.wiring)
 
 
-def A1(hidden: int) -> Topology:  # noqa: N802
+def A1(hidden: int) -> Topology:
     """The fully connected net with n biased hidden units; n = 1 has 7 weights. [HS96] section 1."""
     return Topology(hidden)
 
@@ -148,7 +148,7 @@ def _check_sequences(
         )
     if not inputs.device == lengths.device == device:
         raise ValueError(f"inputs and lengths lie on {inputs.device}, {lengths.device}: {device} is needed")
-    if len(lengths) and not (1 <= int(lengths.min()) and int(lengths.max()) <= inputs.shape[1]):
+    if len(lengths) and not (int(lengths.min()) >= 1 and int(lengths.max()) <= inputs.shape[1]):
         low, high = (int(bound) for bound in lengths.aminmax())
         raise ValueError(f"lengths lie in {low} … {high}: whole numbers in 1 … {inputs.shape[1]} are needed")
     reach = largest * (net.hidden + 2 + (float(inputs.abs().max()) if inputs.numel() else 0.0))

@@ -11,6 +11,7 @@ CHAPTERS = (
     "dilemma",
     "flip_flop",
     "optimizers",
+    "random_search",
 )
 
 

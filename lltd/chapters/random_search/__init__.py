@@ -1,5 +1,29 @@
 """Chapter random_search: section 1 of the NIPS 1996 paper, its rows under every reading, and its claims."""
 
-from lltd.chapters.random_search import contest
+from lltd.chapters.random_search import contest, outcomes, results
+from lltd.chapters.random_search.contest import ROWS
+from lltd.chapters.random_search.outcomes import (
+    allows,
+    bands,
+    densities,
+    density,
+    found,
+    reading,
+    readings,
+    waits,
+)
 
-__all__ = ["contest"]
+__all__ = [
+    "ROWS",
+    "allows",
+    "bands",
+    "contest",
+    "densities",
+    "density",
+    "found",
+    "outcomes",
+    "reading",
+    "readings",
+    "results",
+    "waits",
+]

@@ -190,15 +190,18 @@ def table(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "random_search/slow",
     version=1,
     seed=1996,
-    runs=len(SLOW) * 100,
-    shard=len(SLOW) * 5,
-    parameters=_printed(SLOW),
+    runs=2 * len(SLOW) * 100,
+    shard=2 * len(SLOW) * 5,
+    parameters={
+        "common": trials.COMMON,
+        "cases": [{**ROWS[row][0], "budget": BUDGET, "set": owner} for owner in (None, 0) for row in SLOW],
+    },
     dtype="float32",
     flips=0.02,
     drift=1e-3,
 )
 def slow(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
-    """The two rows that take longest."""
+    """The two rows that take longest: each trial with a training set of its own, then all with the same."""
     return _search(recipe, ids)
 
 

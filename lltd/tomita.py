@@ -4,6 +4,9 @@ All are defined by minimal deterministic automata, as in Watrous & Kuhn 1992, wh
 [HS96] (section 1) sets #1, #2 and #4 with strings of 500 to 600 symbols, far too many to list or to draw at random
 and sort: `draw` counts, from the end backwards, in how many ways a string can still be finished, and lets each
 symbol be as likely as the share of strings that go on with it. The counts are exact integers of any size.
+
+`SETS` holds Tomita's training sets, (accepted, rejected) by number, in the sizes that Watrous & Kuhn print. That of
+#5 is missing: the reprints that we know differ in a string.
 """
 
 from dataclasses import dataclass
@@ -42,8 +45,7 @@ LANGUAGES = {
     )
 }
 
-# Tomita's training sets of 1982 as (accepted, rejected). The empty string is in all languages, and was in all sets.
-# Of #5 the reprints that we know differ in a string, so it is left out.
+# ε is the empty string, which all seven languages accept.
 SETS = {
     number: tuple(tuple(part.replace("ε", "").split(" ")) for part in strings.split(" / "))
     for number, strings in {
@@ -113,13 +115,15 @@ def draw(number: int, u: Tensor, lengths: Tensor, kind: str = "accepted") -> Ten
     """Strings of a kind, of exactly these lengths (S, B), from uniform numbers u (S, T, B), one for each symbol.
 
     Returns bits (S, T, B), int64, 0 after a string's end. The kinds are
+
     - "accepted": each string of that length in the language is equally likely;
     - "random": each string of that length outside the language is;
     - "near": an accepted string is drawn, and a place in it; the symbol at this place is flipped;
     - "cut": an accepted string is drawn, and a number k from 0 to length - 1; all but its first k symbols are
       replaced by fair bits.
+
     Of the last two kinds the result must be outside the language. Their law is that of drawing all but the length
-    again until it is: all pairs of a string and a place whose flip leads out of the language are equally likely.
+    again until it is; for near misses, all pairs of a string and a place whose flip leads outside are equally likely.
 
     With u from `philox.uniform`, a grid of 2**23 points, a symbol's probability is off by at most 2**-23. Raises
     ValueError, also where there is no such string (language 2 has none of odd length).

@@ -1,11 +1,12 @@
-"""The problems of 1994 as sequences: what every sequence is by its class, its length and its address."""
+"""The problems of 1994 and 1996 as sequences: what every sequence is by its class, its length and its address."""
 
 import math
 
 import pytest
 import torch
 
-from lltd.tasks import latch_sequences, parity, random_patterns, two_sequence
+from lltd.tasks import latch_sequences, parity, random_patterns, tomita, two_sequence
+from lltd.tomita import accepts, lengths_with_members
 
 IDS = torch.arange(400)
 WINDOW = {"first": 0, "count": 12, "shortest": 5, "longest": 11, "noise": 0.2}
@@ -180,3 +181,79 @@ def test_bad_patterns_are_named(patterns, message):
 def test_ids_that_are_no_whole_numbers_are_named():
     with pytest.raises(TypeError, match=r"ids is .*float32"):
         parity(1, torch.zeros(3), **WINDOW)
+
+
+STRINGS = {"first": 0, "count": 12, "shortest": 5, "longest": 11}
+every_language = pytest.mark.parametrize("number", range(1, 8))
+every_negative = pytest.mark.parametrize("negatives", ["random", "near", "cut"])
+
+
+@every_negative
+@every_language
+def test_a_string_is_of_class_1_if_and_only_if_it_is_in_the_language(number, negatives):
+    inputs, lengths, classes = tomita(1, IDS, number=number, negatives=negatives, **STRINGS)
+    assert inputs.shape == (12, 11, 1, 400) and inputs.dtype == torch.float64
+    assert lengths.dtype == classes.dtype == torch.int64
+    assert torch.equal(classes, (torch.arange(12) % 2)[:, None].expand(12, 400))
+    assert torch.equal(accepts(number, (inputs[:, :, 0] > 0).long(), lengths), classes == 1)
+    inside = torch.arange(11)[:, None] < lengths[:, None]
+    assert torch.equal(inputs[:, :, 0].abs(), inside.double())
+
+
+@every_negative
+@every_language
+def test_any_window_shows_the_same_strings_and_any_run_has_its_own(number, negatives):
+    def show(ids, first, count):
+        return tomita(
+            1, ids, number=number, negatives=negatives, **{**STRINGS, "first": first, "count": count}
+        )
+
+    whole = show(IDS, 0, 12)
+    pieces = [show(IDS, first, count) for first, count in ((0, 1), (1, 4), (5, 7))]
+    assert all(map(torch.equal, whole, map(torch.cat, zip(*pieces, strict=True))))
+    alone = show(IDS[123:124], 0, 12)
+    assert all(torch.equal(all_[..., 123:124], own) for all_, own in zip(whole, alone, strict=True))
+    assert not torch.equal(whole.inputs[..., 122], whole.inputs[..., 123])
+    assert not torch.equal(whole.lengths[0], whole.lengths[2])
+
+
+@every_negative
+@pytest.mark.parametrize(("number", "members"), [(2, [6, 8, 10]), (4, [5, 6, 7, 8, 9, 10, 11])])
+def test_lengths_are_uniform_over_those_of_which_the_class_has_strings(number, members, negatives):
+    def chi_square(counts):
+        return ((counts - counts.sum() / len(counts)) ** 2 / (counts.sum() / len(counts))).sum()
+
+    _, lengths, classes = tomita(1, IDS, number=number, negatives=negatives, **STRINGS)
+    for class_, kind in enumerate((negatives, "accepted")):
+        allowed = lengths_with_members(number, 5, 11, kind)
+        assert allowed == (members if kind != "random" else list(range(5, 12)))
+        counts = torch.bincount(lengths[classes == class_], minlength=12)[allowed]
+        assert counts.sum() == 2400 and chi_square(counts) < 24.1  # 6 degrees or fewer: p <= 0.0005
+        counts[0] //= 2
+        assert chi_square(counts) > 24.1
+
+
+def test_the_members_are_the_same_whatever_the_negatives():
+    sets = {kind: tomita(1, IDS, number=4, negatives=kind, **STRINGS) for kind in ("random", "near", "cut")}
+    for kind in ("near", "cut"):
+        assert torch.equal(sets[kind].inputs[1::2], sets["random"].inputs[1::2])
+        assert not torch.equal(sets[kind].inputs[::2], sets["random"].inputs[::2])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"first": -1}, "first is -1 and count is 12"),
+        ({"count": 0}, "first is 0 and count is 0"),
+        ({"shortest": 0}, "shortest is 0 and longest 11"),
+        ({"shortest": 12}, "shortest is 12 and longest 11"),
+        ({"number": 8}, "number is 8: the languages are numbered 1 to 7"),
+        ({"negatives": "accepted"}, "negatives is 'accepted': one of random, near, cut"),
+        ({"negatives": "wild"}, "negatives is 'wild'"),
+        ({"shortest": 1, "longest": 2}, "language 4 has no rejected string of length 1 to 2"),
+        ({"number": 2, "shortest": 7, "longest": 7}, "language 2 has no accepted string of length 7 to 7"),
+    ],
+)
+def test_bad_arguments_of_strings_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        tomita(1, IDS, **{"number": 4, **STRINGS, **change})

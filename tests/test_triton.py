@@ -11,7 +11,9 @@ import pytest
 import torch
 from drawn import PROCESSOR, agree
 
-from lltd.kernels import latch
+from lltd import tasks
+from lltd.kernels import guess, latch
+from lltd.kernels.guess import A1, A2
 from lltd.kernels.latch import reference
 
 HERE = Path(__file__).parent
@@ -20,7 +22,13 @@ pytestmark = pytest.mark.skipif(
     reason="no Triton: pip install -r requirements-kernels.txt",
 )
 FUSED = latch.face(torch.zeros(7, 1, dtype=torch.float64)) == "cpu.cpp" and " fma " in PROCESSOR
-OPS = {"train": latch.TRAIN, "recall": latch.RECALL}
+OPS = {"train": latch.TRAIN, "recall": latch.RECALL, "guess": guess.GUESS, "ends": guess.ENDS}
+
+
+def tolerance(arguments):
+    """How far a face may be from the reference."""
+    doubles = any(isinstance(value, torch.Tensor) and value.dtype == torch.float64 for value in arguments)
+    return {"rtol": 1e-12, "atol": 1e-14} if doubles else {"rtol": 1e-3, "atol": 1e-6}
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +54,7 @@ def test_triton_draws_the_numbers_of_philox(interpreted, number):
 def test_triton_faces_equal_the_reference(interpreted):
     for name, op in OPS.items():
         for arguments, outcome in interpreted[name]:
-            tight = arguments[2].dtype == torch.float64
-            torch.testing.assert_close(
-                outcome,
-                op.reference(*arguments),
-                rtol=1e-12 if tight else 1e-3,
-                atol=1e-14 if tight else 1e-6,
-            )
+            torch.testing.assert_close(outcome, op.reference(*arguments), **tolerance(arguments))
 
 
 @pytest.mark.skipif(not FUSED, reason="no C++ face with fused multiply-adds here")
@@ -62,6 +64,29 @@ def test_triton_and_cpp_have_the_same_bits(interpreted):
             torch.testing.assert_close(outcome, op(*arguments), rtol=0, atol=0)
 
 
+def resources(function, real, constants, options, folder):
+    """Registers a thread, stack and local memory of a kernel compiled for sm_90."""
+    import triton
+    from triton.backends import nvidia
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    types = dict.fromkeys(function.arg_names, f"*{real}") | dict.fromkeys(WHOLES, "i32")
+    types |= {"seed": "i64", "ids": "*i64", "lengths": "*i64", "right": "*i64", "span": "fp32"}
+    types |= dict.fromkeys(constants, "constexpr")
+    built = triton.compile(
+        ASTSource(function, {name: types[name] for name in function.arg_names}, constants),
+        target=GPUTarget("cuda", 90, 32),
+        options=options,
+    )
+    (folder / "kernel.cubin").write_bytes(built.asm["cubin"])
+    reader = Path(nvidia.__file__).parent / "bin" / "cuobjdump"
+    command = [reader, "--dump-resource-usage", folder / "kernel.cubin"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [int(re.search(rf"{name}:(\d+)", told)[1]) for name in ("REG", "STACK", "LOCAL")]
+
+
+WHOLES = ("runs", "first", "epochs", "draws", "length", "lead", "nets", "sequences", "steps")
 TRAINED = {"LEARN_WEIGHT": True, "FRESH": True, "BLOCK": 32}
 KERNELS = {
     "gradient": ("train_kernel", {"RULE": reference.GRADIENT, **TRAINED}),
@@ -74,37 +99,33 @@ KERNELS = {
 @pytest.mark.parametrize(("real", "registers"), [("fp32", 64), ("fp64", 96)])
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_compiled_for_sm_90_no_kernel_spills(kernel, real, registers, tmp_path, monkeypatch):
-    import triton
-    from triton.backends import nvidia
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     from lltd.kernels.latch import cuda
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    function, constants = getattr(cuda, KERNELS[kernel][0]), KERNELS[kernel][1]
+    name, constants = KERNELS[kernel]
     assert constants["BLOCK"] == cuda.THREADS
-    types = dict.fromkeys(function.arg_names, f"*{real}") | dict.fromkeys(cuda.WHOLES, "i32")
-    types |= {"seed": "i64", "ids": "*i64", "right": "*i64"} | dict.fromkeys(constants, "constexpr")
-    built = triton.compile(
-        ASTSource(function, {name: types[name] for name in function.arg_names}, constants),
-        target=GPUTarget("cuda", 90, 32),
-        options=cuda.OPTIONS,
-    )
-    (tmp_path / "kernel.cubin").write_bytes(built.asm["cubin"])
-    told = subprocess.run(
-        [
-            Path(nvidia.__file__).parent / "bin" / "cuobjdump",
-            "--dump-resource-usage",
-            tmp_path / "kernel.cubin",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    used = {name: int(number) for name, number in re.findall(r"(REG|STACK|LOCAL):(\d+)", told)}
-    assert used["STACK"] == used["LOCAL"] == 0
-    assert used["REG"] <= registers
+    used, *spilt = resources(getattr(cuda, name), real, constants, cuda.OPTIONS, tmp_path)
+    assert used <= registers and spilt == [0, 0]
+
+
+# 40 registers a thread let 12 programs of four warps live on a multiprocessor, 56 let 9, 96 let 5, 168 let 3.
+@pytest.mark.parametrize(
+    ("net", "real", "registers"),
+    [(A1(1), "fp32", 40), (A1(1), "fp64", 56), (A2, "fp32", 96), (A2, "fp64", 168)],
+    ids=["A1(1)-fp32", "A1(1)-fp64", "A2-fp32", "A2-fp64"],
+)
+@pytest.mark.parametrize("kernel", ["guess_kernel", "ends_kernel"])
+def test_compiled_for_sm_90_a_guessed_net_lives_in_registers(
+    kernel, net, real, registers, tmp_path, monkeypatch
+):
+    from lltd.kernels.guess import cuda
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    places = cuda.places(torch.tensor(net.wiring), net.hidden)
+    constants = {"WEIGHTS": net.weights, "PLACES": places, "HIDDEN": net.hidden}
+    constants |= {"ORDER": guess.ORDERS[net.order], "BLOCK": cuda.THREADS}
+    used, *spilt = resources(getattr(cuda, kernel), real, constants, cuda.OPTIONS, tmp_path)
+    assert used <= registers and spilt == [0, 0]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -113,11 +134,14 @@ def test_on_a_gpu_triton_equals_the_reference(interpreted):
         for arguments, outcome in interpreted[name]:
             there = [value.cuda() if isinstance(value, torch.Tensor) else value for value in arguments]
             assert op.face(*there)[0] == "cuda.py"
-            tight = arguments[2].dtype == torch.float64
-            torch.testing.assert_close(
-                op(*there),
-                outcome,
-                rtol=1e-12 if tight else 1e-3,
-                atol=1e-14 if tight else 1e-6,
-                check_device=False,
-            )
+            torch.testing.assert_close(op(*there), outcome, check_device=False, **tolerance(arguments))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available() or not FUSED, reason="no GPU or no such C++ face here")
+@pytest.mark.parametrize("net", [A1(1), A1(3), A2], ids=["A1(1)", "A1(3)", "A2"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_on_a_gpu_guessed_nets_have_the_bits_of_cpp(net, dtype):
+    shown = tasks.parity(1, torch.arange(1), first=0, count=3, shortest=500, longest=600)
+    ids, inputs, lengths = torch.arange(10_000), shown.inputs[:, :, 0, 0].to(dtype), shown.lengths[:, 0]
+    there = guess.guess(net, 1, ids.cuda(), inputs.cuda(), lengths.cuda())
+    assert torch.equal(there.cpu(), guess.guess(net, 1, ids, inputs, lengths))

@@ -1,17 +1,22 @@
 """Runs Triton faces in Triton's interpreter, on a CPU: python triton_interpreted.py FILE.
 
 The interpreter is chosen by TRITON_INTERPRET=1 when a kernel is imported, hence a process of its own. Leaves in FILE
-(torch.save) "streams", the numbers of drawn.py, and "train" and "recall", lists of (arguments, outcome).
+(torch.save) "streams", the numbers of drawn.py, and for each face its name: a list of (arguments, outcome).
 """
 
 import sys
+from dataclasses import replace
+from itertools import product
+from unittest import mock
 
 import torch
 import triton
 import triton.language as tl
 from drawn import IDS, PURPOSE, SEED, STEP
 
-from lltd.kernels import latch
+from lltd.kernels import guess, latch
+from lltd.kernels.guess import A1, A2, A2_NO_LOOPS, ORDERS, Topology
+from lltd.kernels.guess import cuda as guessing
 from lltd.kernels.lanes import normals, uniform, words
 from lltd.kernels.latch import cuda
 
@@ -70,10 +75,34 @@ TRAINING = [
 ]
 RECALL = [(3, torch.float64, (2, 3, 20)), (3, torch.float32, (0, 2, 3))]  # first, draws, length
 
+NETS = (Topology(0, output_bias=True), A1(1), A1(3), A2, A2_NO_LOOPS)
+
+
+def guessed(net, dtype, runs=37, span=4.0):
+    """Arguments of the op that guesses nets: two short sequences."""
+    inputs = torch.tensor([[-1, 0.7, 1], [1, 9, 9]], dtype=dtype)
+    numbers = (torch.tensor(net.wiring), net.hidden, ORDERS[net.order], span)
+    return 2**62 + 5, torch.arange(runs) + 5 * 2**32, inputs, torch.tensor([3, 1]), *numbers
+
+
+def guesses():
+    """The guessed nets, then, for a few of them, the same with their weights given."""
+    kinds = product(NETS, ORDERS, (torch.float64, torch.float32))
+    told = {"guess": [guessed(replace(net, order=order), dtype) for net, order, dtype in kinds], "ends": []}
+    told["guess"].append(guessed(A1(1), torch.float32, runs=1, span=100.0))
+    for net, dtype in ((A1(3), torch.float64), (A2, torch.float32)):
+        seed, ids, *others, span = guessed(net, dtype)
+        told["ends"].append((guess.weights(net, seed, ids, span=span, dtype=dtype), *others))
+    told = {name: [(called, getattr(guessing, name)(*called)) for called in told[name]] for name in told}
+    with mock.patch.object(guessing, "_block", return_value=8):  # several programs, as on a GPU
+        told["guess"].append((called := guessed(A1(1), torch.float64), guessing.guess(*called)))
+    return told
+
 
 def main(file):
     """Run everything."""
     told = {"streams": [streams(torch.float64), streams(torch.float32)], "train": [], "recall": []}
+    told |= guesses()
     for lead, dtype, numbers in TRAINING:
         arguments = (2**62 + 5, *start(37, lead, dtype), *numbers)
         told["train"].append((arguments, cuda.train(*arguments)))

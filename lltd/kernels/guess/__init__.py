@@ -132,6 +132,8 @@ def _check_draw(seed: int, ids: Tensor, span: float) -> None:
         raise ValueError(f"seed is {seed}: an integer in [0, 2**63) is needed")
     if ids.dtype != torch.int64 or ids.ndim != 1:
         raise TypeError(f"ids is {ids.dtype} {tuple(ids.shape)}: int64 of shape (nets,) is needed")
+    if len(ids) and int(ids.min()) < 0:
+        raise ValueError(f"ids has {int(ids.min())}: no number of a guess is negative")
     if not 0 < span < REACH:
         raise ValueError(f"span is {span}: a number in (0, {REACH}) is needed")
 

@@ -45,13 +45,13 @@ def ends(theta: Tensor, inputs: Tensor, lengths: Tensor, wiring: Tensor, hidden:
     """The output at the end of each sequence, (S, B), of nets with weights theta (P, B); inputs (S, T)."""
     w = theta.new_zeros(hidden + 1, hidden + 3, theta.shape[1])
     w[wiring[:, 0], wiring[:, 1]] = theta
-    found = []
-    for sequence, length in zip(inputs, lengths.tolist(), strict=True):
+    found = theta.new_empty(len(inputs), theta.shape[1])
+    for s, length in enumerate(lengths.tolist()):
         h, o = theta.new_zeros(hidden, theta.shape[1]), theta.new_zeros(theta.shape[1])
-        for x in sequence[:length]:
+        for x in inputs[s, :length]:
             h, o = step(w, x, h, o, order)
-        found.append(o)
-    return torch.stack(found)
+        found[s] = o
+    return found
 
 
 def guess(

@@ -1,0 +1,198 @@
+"""The peers of the kernel that guesses nets: they take `Guesses` and return a number for each net, (nets,).
+
+Those that search get their weights ready made, while the kernel draws its own as it goes.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lltd import roofline
+from lltd.kernels import guess, native
+from lltd.kernels.guess import A2, GUESS, ORDERS
+from lltd.peers import MissingPeer
+from lltd.systems.random_search import Lessons, lessons, stood
+from lltd.tasks import parity
+
+SEED, SPAN, TOLERANCE = 1, 100.0, 0.1
+CEILING = Path(guess.__file__).with_name("ceiling.cpp")
+BATCH = (
+    4096  # nets at a time: of 1000 … 65,536 about the best for either peer, their arrays in the second cache
+)
+CHUNK = 10  # steps in one compiled call: with more of them compiling takes longer, and calls no less
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """A2 is guessed so many times and shown the parity problem of 1996, in single precision.
+
+    Of the training set only its first sequences: hardly any net lives to see the later ones, and to PyTorch these
+    few would cost more than they cost a kernel.
+    """
+
+    nets: int = 65_536
+    sequences: int = 10
+    shortest: int = 500
+    longest: int = 600
+
+    @cached_property
+    def shown(self) -> tuple[Tensor, Lessons]:
+        """The nets' ids, and the sequences; nobody may change them."""
+        kind = {"count": self.sequences, "shortest": self.shortest, "longest": self.longest}
+        drawn = parity(SEED, torch.arange(1), first=0, **kind)
+        return torch.arange(self.nets), lessons(drawn, 0, 0.0, 1.0)
+
+    @cached_property
+    def first(self) -> tuple[Tensor, Tensor]:
+        """The first sequence alone, (1, T) in single precision, and its length (1,)."""
+        _, (inputs, lengths, _) = self.shown
+        return inputs[:1, :, 0].float(), lengths[:1]
+
+    @cached_property
+    def theta(self) -> Tensor:
+        """The guessed weights, (52, nets)."""
+        return guess.weights(A2, SEED, self.shown[0], span=SPAN, dtype=torch.float32)
+
+
+def sieve(work: Guesses) -> Tensor:
+    """The search with the kernel: how many sequences each net has right before its first mistake."""
+    return stood(A2, SEED, *work.shown, span=SPAN, tolerance=TOLERANCE).double()
+
+
+def with_torch(work: Guesses) -> Tensor:
+    """PyTorch as one writes it: A2's wires and no others, arrays (units, nets), all results into arrays at hand."""
+    return _sieved(work, _run)
+
+
+def compiled(work: Guesses) -> Tensor:
+    """The same step as formulas, CHUNK of them under torch.compile, which makes loops of them."""
+    try:
+        return _sieved(work, _run_compiled)
+    except RuntimeError as error:
+        raise MissingPeer("no C++ compiler works here") from error
+
+
+@torch.inference_mode()
+def _sieved(work: Guesses, run: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The search with outputs (nets) by run(weights, one sequence): who is right stays and is put together anew."""
+    ids, (inputs, lengths, targets) = work.shown
+    count, left = torch.zeros(len(ids), dtype=torch.float64), ids
+    with _flushed():
+        for x, length, target in zip(
+            inputs[:, :, 0].float(), lengths.tolist(), targets.tolist(), strict=True
+        ):
+            ends = [run(work.theta[:, some], x[:length]) for some in left.split(BATCH)]
+            left = left[(torch.cat(ends) - target).abs() < TOLERANCE]
+            count[left] += 1
+    return count
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Numbers below the normal ones are 0: saturated units make many, and a processor takes long over each."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _run(theta: Tensor, x: Tensor) -> Tensor:
+    by_x, bias, by_o, by_itself = (part.contiguous() for part in theta[:40].unflatten(0, (10, 4)).unbind(1))
+    outer, out_bias, by_h = theta[40], theta[41], theta[42:]
+    constant = {u: (bias + u * by_x, out_bias + u * outer) for u in (-1.0, 1.0)}  # all inputs there are
+    h, o = torch.zeros_like(bias), torch.zeros_like(outer)
+    net, fed = torch.empty_like(h), torch.empty_like(h)
+    for u in x.tolist():
+        to_hidden, to_output = constant[u]
+        torch.addcmul(to_hidden, by_o, o, out=net)
+        torch.addcmul(net, by_itself, h, out=h).sigmoid_()
+        torch.mul(by_h, h, out=fed)
+        torch.sum(fed, 0, out=o).add_(to_output).sigmoid_()
+    return o
+
+
+def _steps(theta: Tensor, x: Tensor, h: Tensor, o: Tensor) -> tuple[Tensor, Tensor]:
+    w, v = theta[:40].unflatten(0, (10, 4)), theta[40:]
+    for t in range(len(x)):
+        net = torch.addcmul(torch.addcmul(w[:, 1], w[:, 0], x[t]), w[:, 2], o)
+        h = torch.sigmoid(torch.addcmul(net, w[:, 3], h))
+        o = torch.sigmoid(torch.addcmul(v[1], v[0], x[t]) + (v[2:] * h).sum(0))
+    return h, o
+
+
+@cache
+def _compiled_steps() -> Callable[..., tuple[Tensor, Tensor]]:
+    return torch.compile(_steps, fullgraph=True, dynamic=True)  # for any number of nets
+
+
+def _run_compiled(theta: Tensor, x: Tensor) -> Tensor:
+    h, o = theta.new_zeros(10, theta.shape[1]), theta.new_zeros(theta.shape[1])
+    for some in x.split(CHUNK):
+        h, o = (_compiled_steps() if len(some) == CHUNK else _steps)(theta, some, h, o)
+    return o
+
+
+def kernel(work: Guesses) -> Tensor:
+    """The kernel alone: every net's decision, -1 or 1, 0 for none, at the end of one sequence."""
+    return _decided(guess.guess(A2, SEED, work.shown[0], *work.first, span=SPAN))
+
+
+def bare(work: Guesses) -> Tensor:
+    """Nothing but as many values of the logistic function, of 1024 numbers in the nearest cache."""
+    library = native.library(CEILING, "float")
+    if library is None:
+        raise MissingPeer("no C++ compiler works here")
+    x = torch.zeros(roofline.SIZE)
+    values = work.nets * int(work.first[1]) * (A2.hidden + 1)
+    library["lltd_ceiling_logistic"](ctypes.c_int64(-(-values // len(x))), ctypes.c_void_p(x.data_ptr()))
+    return x
+
+
+def built_for(processor: str) -> Callable[[Guesses], Tensor]:
+    """The same kernel, built for another processor than this: an x86-64 with narrower registers."""
+
+    def decisions(work: Guesses) -> Tensor:
+        face = _face(processor)
+        numbers = (torch.tensor(A2.wiring), A2.hidden, ORDERS[A2.order], SPAN)
+        return _decided(face(SEED, work.shown[0], *work.first, *numbers))
+
+    return decisions
+
+
+@cache
+def _face(processor: str) -> Callable[..., Tensor]:
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        raise MissingPeer("no x86-64 with AVX2 here")
+    before = os.environ.get("LLTD_MARCH", "native")
+    try:
+        os.environ["LLTD_MARCH"] = processor
+        native.library.cache_clear()
+        name, face = GUESS.face(torch.zeros(1))
+    finally:
+        os.environ["LLTD_MARCH"] = before
+        native.library.cache_clear()
+    if name != "cpu.cpp":
+        raise MissingPeer("no C++ compiler works here")
+    return face
+
+
+def _decided(ends: Tensor) -> Tensor:
+    return (ends[0] > 1 - TOLERANCE).double() - (ends[0] < TOLERANCE).double()
+
+
+SEARCHES: dict[str, Callable[[Guesses], Tensor]] = {
+    "PyTorch, A2's wires alone": with_torch,
+    "torch.compile, ten steps a call": compiled,
+}
+BUILDS = {
+    "the same built for AVX2": built_for("x86-64-v3"),
+    "the same built for any x86-64": built_for("x86-64"),
+}

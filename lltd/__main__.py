@@ -138,8 +138,7 @@ def performance(options: argparse.Namespace) -> int:
     """Time the kernels against their peers; with --store, put that and more on file for the chapter."""
     from lltd import performance as timing
 
-    timing.check(options.name)
-    rows = timing.store()["races"] if options.store else timing.measure(options.name)
+    rows = timing.store(options.name) if options.store else timing.measure(options.name)
     print(json.dumps(rows, indent=1) if options.json else timing.table(rows))
     return 0
 

@@ -27,16 +27,18 @@ from torch import Tensor
 import lltd
 from lltd import roofline
 from lltd.experiments import machine, results_folder
-from lltd.kernels import latch, small_net
+from lltd.kernels import guess, latch, small_net
 from lltd.peers import MissingPeer
+from lltd.peers import guess as guess_peers
 from lltd.peers import small_net as small_net_peers
+from lltd.peers.guess import Guesses
 from lltd.peers.latch import PEERS, Stretch, kernel
 from lltd.peers.small_net import Showing
 from lltd.record import MissingRecordError, RecordError, replace_file
 
 REPEATS = 5
 AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes
-USUAL, SHOWING = Stretch(), Showing()  # what is timed
+USUAL, SHOWING, GUESSES = Stretch(), Showing(), Guesses()  # what is timed
 MEDIUM = replace(USUAL, runs=1024)  # what is changed along one axis at a time
 AXES = {
     "runs": (64, 256, 1024, 4096, 16384),
@@ -47,13 +49,17 @@ AXES = {
 
 @dataclass(frozen=True)
 class Race:
-    """One piece of work and two ways to do it, both of which return the same float tensor but for rounding."""
+    """One piece of work and two ways to do it, both of which return the same float tensor but for rounding.
+
+    ceiling: the peer does only a part of the work, which bounds the rest, and its answer is none.
+    """
 
     op: str
     work: str
     peer: str
     ours: Callable[[], Tensor]
     theirs: Callable[[], Tensor]
+    ceiling: bool = False
 
 
 def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator[Race]:
@@ -78,19 +84,41 @@ def small_net_races(work: Showing = SHOWING) -> Iterator[Race]:
         yield Race("small_net", title, peer, partial(ours, work), partial(theirs, work))
 
 
-RACES: dict[str, Callable[[], Iterator[Race]]] = {"latch": latch_races, "small_net": small_net_races}
+def guess_races(work: Guesses = GUESSES) -> Iterator[Race]:
+    """Guessing nets in single precision: the search beside its peers, the kernel beside its ceiling and other builds.
+
+    Raises ValueError where there is no C++ face.
+    """
+    if guess.face(work.first[0]) != "cpu.cpp":
+        raise ValueError("guess: there is no C++ face to time, for want of a compiler that works")
+    nets = f"{work.nets:,} guesses of A2"
+    title = f"{nets} sieved by {work.sequences} sequences of parity, one thread"
+    for peer, theirs in guess_peers.SEARCHES.items():
+        yield Race("guess", title, peer, partial(guess_peers.sieve, work), partial(theirs, work))
+    title = f"{nets} shown one sequence, T = {int(work.first[1])}, one thread"
+    ours = partial(guess_peers.kernel, work)
+    yield Race("guess", title, "a bare logistic loop", ours, partial(guess_peers.bare, work), ceiling=True)
+    for peer, theirs in guess_peers.BUILDS.items():
+        yield Race("guess", title, peer, ours, partial(theirs, work))
+
+
+RACES: dict[str, Callable[[], Iterator[Race]]] = {
+    "latch": latch_races,
+    "small_net": small_net_races,
+    "guess": guess_races,
+}
 
 
 def measure(op: str | None = None) -> list[dict[str, Any]]:
     """Time one kernel, or all: a row for each race, see `timed`. Raises ValueError for an unknown one."""
-    check(op)
+    check(op, RACES)
     return [timed(race) for name in RACES if op in (None, name) for race in RACES[name]()]
 
 
-def check(op: str | None) -> None:
-    """Raise ValueError, naming those there are, unless op is a kernel that can be timed, or None."""
-    if op is not None and op not in RACES:
-        raise ValueError(f"op is {op!r}: one of {', '.join(RACES)} is needed")
+def check(op: str | None, known: Iterable[str]) -> None:
+    """Raise ValueError, naming those there are, unless op is a known kernel, or None."""
+    if op is not None and op not in known:
+        raise ValueError(f"op is {op!r}: one of {', '.join(known)} is needed")
 
 
 def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
@@ -104,11 +132,11 @@ def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
     with _one_thread():
         # The first turn, which also builds and loads what is needed, is not counted.
         try:
-            agree = torch.isclose(race.ours(), race.theirs(), rtol=1e-6, atol=1e-9).double().mean().item()
+            ours, theirs = race.ours(), race.theirs()
         except MissingPeer as missing:
             none = dict.fromkeys(("ours_s", "peer_s", "ratio", "low", "high"))
             return {**row, "peer": f"{race.peer} ({missing})", **none, "device": machine()}
-        if not agree >= AGREEMENT:
+        if not race.ceiling and not _agreement(ours, theirs) >= AGREEMENT:
             raise ArithmeticError(f"{race.op}: it and {race.peer} disagree: {race.work}")
         pairs = [(_seconds(race.ours), _seconds(race.theirs)) for _ in range(repeats)]
     ratios = [theirs / ours for ours, theirs in pairs]
@@ -156,28 +184,36 @@ def path_of(op: str) -> Path:
     return results_folder() / "performance" / f"{op}.json"
 
 
-def store(
-    work: Stretch = USUAL, axes: Mapping[str, Iterable[int]] = AXES, repeats: int = REPEATS
-) -> dict[str, Any]:
-    """Measure all that the chapter shows of latch, put it on file at once, and return it.
+def store(op: str | None = None, repeats: int = REPEATS) -> list[dict[str, Any]]:
+    """Measure all that the chapter shows of one kernel, or of each, put it on file at once; returns the races' rows.
 
-    {op, date, machine, versions, work: the stretch, races: rows of `timed`, scaling: rows of `scaling`,
-    ceilings: see `roofline.measure`}.
+    A file holds {op, date, machine, versions} and the kernel's PARTS. Raises ValueError for a kernel not shown.
     """
-    with _one_thread():
-        ceilings = roofline.measure(work, repeats)
-    stored = {
-        "op": "latch",
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": machine(),
-        "versions": _versions(),
-        "work": asdict(work),
-        "races": [timed(race, repeats) for race in latch_races(work)],
-        "scaling": scaling(axes, repeats=repeats),
-        "ceilings": ceilings,
-    }
-    replace_file(path_of("latch"), (json.dumps(stored, indent=1, allow_nan=False) + "\n").encode())
-    return stored
+    check(op, PARTS)
+    rows = []
+    for name in PARTS if op is None else [op]:
+        stored = {"op": name, "date": time.strftime("%Y-%m-%d", time.gmtime())}
+        stored |= {"machine": machine(), "versions": _versions()}
+        with _one_thread():
+            stored |= {part: make(repeats) for part, make in PARTS[name].items()}
+        replace_file(path_of(name), (json.dumps(stored, indent=1, allow_nan=False) + "\n").encode())
+        rows += stored["races"]
+    return rows
+
+
+# What is stored of a kernel that the chapter shows: part → how it is measured, in so many turns.
+PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
+    "latch": {
+        "work": lambda repeats: asdict(USUAL),
+        "ceilings": lambda repeats: roofline.measure(USUAL, repeats),
+        "races": lambda repeats: [timed(race, repeats) for race in latch_races(USUAL)],
+        "scaling": lambda repeats: scaling(AXES, repeats=repeats),
+    },
+    "guess": {
+        "work": lambda repeats: asdict(GUESSES),
+        "races": lambda repeats: [timed(race, repeats) for race in guess_races(GUESSES)],
+    },
+}
 
 
 def read(op: str) -> dict[str, Any]:
@@ -187,11 +223,16 @@ def read(op: str) -> dict[str, Any]:
         raise MissingRecordError(f"{path} is missing; {cure}")
     try:
         stored = json.loads(path.read_text())
-        if missing := {"races", "scaling", "ceilings"} - set(stored):
+        if missing := set(PARTS[op]) - set(stored):
             raise ValueError(f"no {', '.join(sorted(missing))}")
     except (OSError, ValueError, TypeError) as error:
         raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}); {cure}") from error
     return stored
+
+
+def _agreement(ours: Tensor, theirs: Tensor) -> float:
+    """The share of the numbers that are the same but for rounding."""
+    return torch.isclose(ours, theirs, rtol=1e-6, atol=1e-9).double().mean().item()
 
 
 @contextmanager

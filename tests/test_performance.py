@@ -2,9 +2,11 @@
 
 import ctypes
 import json
+import os
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,18 +16,21 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lltd import __main__ as command_line
 from lltd import experiments, performance, philox, roofline
-from lltd.kernels import latch, native
+from lltd.kernels import guess, latch, native
 from lltd.kernels.latch import reference
 from lltd.peers import MissingPeer
+from lltd.peers import guess as guess_peers
 from lltd.peers import latch as peers
 from lltd.peers import small_net as small_net_peers
+from lltd.peers.guess import Guesses
 from lltd.peers.latch import LEAD, Stretch
 from lltd.performance import Race
 from lltd.philox import Purpose
 from lltd.record import MissingRecordError, RecordError
 
 TINY = Stretch(runs=5, length=6, epochs=3)  # an odd number of noisy steps
-COMPILED = "torch.compile of the reference"
+FEW = Guesses(nets=60, sequences=3, shortest=20, longest=27)  # no whole chunks of compiled steps
+COMPILED, COMPILED_STEPS = "torch.compile of the reference", "torch.compile, ten steps a call"
 
 
 def race(theirs):
@@ -39,9 +44,11 @@ def race(theirs):
 def captured(monkeypatch):
     """torch.compile without its last step, the C++ code, which takes most of a minute."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    peers._compiled_epoch.cache_clear()
+    for cached in (peers._compiled_epoch, guess_peers._compiled_steps):
+        cached.cache_clear()
     yield
-    peers._compiled_epoch.cache_clear()
+    for cached in (peers._compiled_epoch, guess_peers._compiled_steps):
+        cached.cache_clear()
 
 
 @pytest.mark.parametrize("name", peers.PEERS)
@@ -73,6 +80,36 @@ def test_peers_of_small_nets_find_the_gradient_and_leave_their_arguments_alone(n
     assert all(map(torch.equal, before, work.shown))
 
 
+@pytest.mark.parametrize("peer", [guess_peers.sieve, *guess_peers.SEARCHES.values()])
+def test_searches_count_the_sequences_that_a_net_in_double_precision_has_right(peer, captured, monkeypatch):
+    monkeypatch.setattr(guess_peers, "BATCH", 7)
+    ids, shown = FEW.shown
+    ends = guess.guess(guess.A2, guess_peers.SEED, ids, shown.inputs[:, :, 0].contiguous(), shown.lengths)
+    right = (ends - shown.targets[:, None]).abs() < 0.1
+    wanted = right.cumprod(0).sum(0).double()
+    assert len(wanted.unique()) > 2
+    assert torch.equal(peer(FEW), wanted)
+
+
+def test_a_search_in_torch_leaves_the_smallest_numbers_as_they_were():
+    guess_peers.with_torch(FEW)
+    assert torch.tensor(1e-30) * torch.tensor(1e-10) > 0
+
+
+@compiled
+@pytest.mark.parametrize("name", guess_peers.BUILDS)
+def test_other_builds_decide_alike_and_leave_no_trace(name, build):
+    build(LLTD_MARCH="x86-64")
+    guess_peers._face.cache_clear()
+    try:
+        assert torch.equal(guess_peers.BUILDS[name](FEW), guess_peers.kernel(FEW))
+    except MissingPeer as missing:
+        pytest.skip(str(missing))
+    finally:
+        guess_peers._face.cache_clear()
+    assert os.environ["LLTD_MARCH"] == "x86-64"
+
+
 def test_words_of_the_peers_are_those_of_philox():
     ids = torch.tensor([0, 3, 2**40 + 5])
     words = peers.words(ids.numpy().astype("uint64"), peers.U64(7))
@@ -97,8 +134,10 @@ def test_torch_compile_without_a_compiler_is_a_missing_peer(monkeypatch):
         raise RuntimeError("InvalidCxxCompiler")
 
     monkeypatch.setattr(peers, "_compiled_epoch", lambda length: fail)
-    with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
-        peers.compiled(TINY)
+    monkeypatch.setattr(guess_peers, "_compiled_steps", lambda: fail)
+    for peer, work in ((peers.compiled, TINY), (guess_peers.compiled, FEW)):
+        with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
+            peer(work)
 
 
 # --- ratios ---
@@ -107,6 +146,19 @@ def test_torch_compile_without_a_compiler_is_a_missing_peer(monkeypatch):
 def test_only_what_agrees_is_timed():
     with pytest.raises(ArithmeticError, match="it and a peer disagree"):
         performance.timed(race(lambda: torch.zeros(2)))
+
+
+def test_a_ceiling_is_no_answer_and_needs_none():
+    bound = replace(race(lambda: torch.zeros(3)), ceiling=True)
+    assert performance.timed(bound, repeats=1)["ratio"] > 0
+
+
+@compiled
+def test_a_search_that_keeps_the_wrong_nets_is_not_timed(monkeypatch):
+    monkeypatch.setitem(guess_peers.SEARCHES, "a careless one", lambda work: torch.ones(work.nets).double())
+    *_, careless = [race for race in performance.guess_races(FEW) if race.peer in guess_peers.SEARCHES]
+    with pytest.raises(ArithmeticError, match="guess: it and a careless one disagree"):
+        performance.timed(careless)
 
 
 def test_a_run_tipped_by_rounding_is_no_disagreement():
@@ -141,12 +193,26 @@ def test_small_nets_are_timed_against_every_peer():
     assert performance.timed(races[0], repeats=2)["op"] == "small_net"
 
 
+@compiled
+def test_guessing_is_timed_against_searches_its_ceiling_and_other_builds():
+    races = list(performance.guess_races(FEW))
+    wanted = [*guess_peers.SEARCHES, "a bare logistic loop", *guess_peers.BUILDS]
+    assert [race.peer for race in races] == wanted
+    assert [race.peer for race in races if race.ceiling] == ["a bare logistic loop"]
+    assert performance.timed(races[0], repeats=2)["op"] == "guess"
+    assert performance.timed(races[2], repeats=2)["ratio"] > 0
+
+
 def test_without_a_compiler_there_is_nothing_to_time(build):
     build(LLTD_NO_COMPILER=1)
     with pytest.raises(ValueError, match="latch: there is no C\\+\\+ face"):
         list(performance.latch_races(TINY))
+    with pytest.raises(ValueError, match="guess: there is no C\\+\\+ face"):
+        list(performance.guess_races(FEW))
     with pytest.raises(ValueError, match="latch: there is no ceiling"):
         roofline.measure(TINY, repeats=1)
+    with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
+        guess_peers.bare(FEW)
 
 
 def test_slope_is_the_exponent_of_a_power():
@@ -223,29 +289,47 @@ def test_ceilings_do_the_work_that_they_are_timed_for(name):
     torch.testing.assert_close(x, wanted, rtol=1e-12, atol=1e-12)
 
 
+@compiled
+def test_the_bare_loop_computes_logistic_functions_as_many_as_the_kernel():
+    rounds = -(-FEW.nets * int(FEW.first[1]) * 11 // roofline.SIZE)
+    wanted = torch.zeros(roofline.SIZE)
+    for _ in range(rounds):
+        wanted = torch.sigmoid(wanted)
+    torch.testing.assert_close(guess_peers.bare(FEW), wanted)
+    assert f"SIZE = {roofline.SIZE};" in guess_peers.CEILING.read_text()
+
+
 # --- the stored measurement ---
 
 
 @pytest.fixture
 def stored(results, monkeypatch):
-    """A small measurement on file."""
+    """Small measurements on file."""
     monkeypatch.setattr(roofline, "ROUNDS", dict.fromkeys(roofline.ROUNDS, 2))
     monkeypatch.setattr(roofline, "COPIED", 1000)
+    monkeypatch.setattr(performance, "USUAL", TINY)
+    monkeypatch.setattr(performance, "AXES", {"runs": (2, 4), "length": (5, 7)})
+    monkeypatch.setattr(performance, "GUESSES", FEW)
     monkeypatch.delitem(peers.PEERS, COMPILED)
-    return performance.store(TINY, {"runs": (2, 4), "length": (5, 7)}, repeats=1)
+    monkeypatch.delitem(guess_peers.SEARCHES, COMPILED_STEPS)
+    performance.store(repeats=1)
+    return {op: performance.read(op) for op in performance.PARTS}
 
 
 @compiled
 def test_what_is_stored_is_read_back(stored, results):
     assert performance.path_of("latch") == results / "performance" / "latch.json"
-    assert performance.read("latch") == stored
-    assert [row["peer"].partition(" (")[0] for row in stored["races"]] == list(peers.PEERS)
-    assert [(row["axis"], row["at"]) for row in stored["scaling"]] == [
+    latch, guess = stored["latch"], stored["guess"]
+    assert [row["peer"].partition(" (")[0] for row in latch["races"]] == list(peers.PEERS)
+    assert [(row["axis"], row["at"]) for row in latch["scaling"]] == [
         *(("runs", 2), ("runs", 4), ("length", 5), ("length", 7))
     ]
-    assert set(stored["ceilings"]) == {"kernel", "tanh", "noise", "fma", "copy"}
-    assert all(len(turns) == 1 and turns[0] > 0 for turns in stored["ceilings"].values())
-    assert stored["versions"]["torch"] == torch.__version__ and stored["machine"] == experiments.machine()
+    assert set(latch["ceilings"]) == {"kernel", "tanh", "noise", "fma", "copy"}
+    assert all(len(turns) == 1 and turns[0] > 0 for turns in latch["ceilings"].values())
+    assert Stretch(**latch["work"]) == TINY and Guesses(**guess["work"]) == FEW
+    assert len(guess["races"]) == 4
+    for file in stored.values():
+        assert file["versions"]["torch"] == torch.__version__ and file["machine"] == experiments.machine()
 
 
 @compiled
@@ -269,10 +353,11 @@ def test_a_missing_measurement_is_named_with_its_cure(results):
 
 
 def test_command_stores_and_prints(monkeypatch, capsys):
-    assert command_line.main(["performance", "gru", "--store"]) == 2
-    allowed = ", ".join(performance.RACES)
-    assert capsys.readouterr().err == f"lltd: op is 'gru': one of {allowed} is needed\n"
+    for known, *arguments in ((performance.RACES, "gru"), (performance.PARTS, "small_net", "--store")):
+        assert command_line.main(["performance", *arguments]) == 2
+        said = f"lltd: op is {arguments[0]!r}: one of {', '.join(known)} is needed\n"
+        assert capsys.readouterr().err == said
     row = performance.timed(race(lambda: torch.ones(2)), repeats=1)
-    monkeypatch.setattr(performance, "store", lambda: {"races": [row]})
-    assert command_line.main(["performance", "--store", "--json"]) == 0
+    monkeypatch.setattr(performance, "store", lambda op: [row] if op == "guess" else [])
+    assert command_line.main(["performance", "guess", "--store", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [row]

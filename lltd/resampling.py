@@ -5,6 +5,7 @@ runs strays when the runs are drawn from ours, which are themselves a sample.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -91,16 +92,21 @@ def resampled(runs: ArrayLike, k: int, statistic: str, draws: int = DRAWS, seed:
     runs = _runs(runs, statistic)
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"k is {k!r}: a number of runs, 1 or more, is needed")
-    count, rows = len(runs), max(1, ADDRESSES // k)
-    blocks = torch.arange(SECOND_HALF, SECOND_HALF + -(-k // 4))
-    values = np.empty(draws)
+    rows, values = max(1, ADDRESSES // k), np.empty(draws)
     for start in range(0, draws, rows):
-        papers = torch.arange(start, min(start + rows, draws))[:, None]
-        slots = philox.integers(seed, papers, blocks, philox.Purpose.RESAMPLE, count)
-        slots = slots.movedim(0, -1).flatten(1)[:, :k]
-        source = philox.integers(seed, papers, slots, philox.Purpose.RESAMPLE, count)[0]
-        values[start : start + rows] = STATISTICS[statistic](runs[source.numpy()])
+        stop = min(start + rows, draws)
+        values[start:stop] = STATISTICS[statistic](runs[_sources(seed, start, stop, k, len(runs))])
     return values
+
+
+@lru_cache(maxsize=256)
+def _sources(seed: int, start: int, stop: int, k: int, count: int) -> np.ndarray:
+    """Which of `count` runs the papers start … stop - 1 draw, (papers, k): the same for all runs of that number."""
+    papers = torch.arange(start, stop)[:, None]
+    blocks = torch.arange(SECOND_HALF, SECOND_HALF + -(-k // 4))
+    slots = philox.integers(seed, papers, blocks, philox.Purpose.RESAMPLE, count)
+    slots = slots.movedim(0, -1).flatten(1)[:, :k]
+    return philox.integers(seed, papers, slots, philox.Purpose.RESAMPLE, count)[0].int().numpy()
 
 
 def allowed(

@@ -242,7 +242,7 @@ def conventions(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     seed=1511,
     runs=len(GRAMMARS) * 100,
     shard=len(GRAMMARS) * 10,
-    parameters=_read(GRAMMARS, 4),
+    parameters=_read(GRAMMARS, 3),
     dtype="float32",
     flips=0.02,
 )
@@ -255,9 +255,9 @@ def grammars(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "random_search/largest",
     version=1,
     seed=35610,
-    runs=len(LARGEST) * 40,
+    runs=len(LARGEST) * 32,
     shard=len(LARGEST) * 2,
-    parameters=_read(LARGEST, 4),
+    parameters=_read(LARGEST, 3),
     dtype="float32",
     flips=0.02,
 )

@@ -1,6 +1,7 @@
 """The record of the search as the page and the verdicts read it, and what is printed of it."""
 
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,14 @@ from lltd.chapters.random_search.contest import (
     FAST,
     GRAMMARS,
     GUESSED,
+    HARDER,
     LARGEST,
     ROWS,
     SLOW,
     THREE,
     TOLERANCES,
 )
-from lltd.experiments import read
+from lltd.experiments import read, results_folder
 from lltd.record import Record
 from lltd.resampling import allowed
 from lltd.rules import Count
@@ -29,6 +31,16 @@ SETTLED = {  # readings settled apart: experiment, and its list
     "random_search/grammars": GRAMMARS,
     "random_search/largest": LARGEST,
 }
+
+
+@cache
+def _kept(name: str, folder: Path) -> Record:
+    return read(name)
+
+
+def _read(name: str) -> Record:
+    """A record, which is checked once, however many rows are taken from it."""
+    return _kept(name, results_folder())
 
 
 class Reading(NamedTuple):
@@ -43,6 +55,11 @@ class Reading(NamedTuple):
         """How many trials found a net within the budget, and how many there were."""
         return Count(int(self.solved.sum()), self.solved.size)
 
+    @property
+    def waits(self) -> np.ndarray:
+        """Guesses until solved; infinite where the budget was too small."""
+        return np.where(self.solved, self.guesses.astype(float), np.inf)
+
 
 def _column(record: Record, name: str, rows: tuple[str, ...], row: str) -> np.ndarray:
     return record.by_cell(name)[rows.index(row)]
@@ -56,10 +73,10 @@ def found(row: str, name: str = "guesses", *, one_set: bool = False) -> np.ndarr
     if row not in ROWS:
         raise ValueError(f"row is {row!r}: one of {'; '.join(ROWS)} is needed")
     if row in SLOW:
-        return read("random_search/slow").by_cell(name)[SLOW.index(row) + len(SLOW) * one_set]
+        return _read("random_search/slow").by_cell(name)[SLOW.index(row) + len(SLOW) * one_set]
     if one_set:
-        return _column(read("random_search/one_set"), name, FAST, row)
-    return _column(read("random_search/table"), name, FAST, row)
+        return _column(_read("random_search/one_set"), name, FAST, row)
+    return _column(_read("random_search/table"), name, FAST, row)
 
 
 def waits(row: str, *, one_set: bool = False) -> np.ndarray:
@@ -68,12 +85,17 @@ def waits(row: str, *, one_set: bool = False) -> np.ndarray:
     return np.where(solved, guesses.astype(float), np.inf)
 
 
-@cache
+def harder(row: str, change: str) -> Reading:
+    """The trials of a row with its inputs coded otherwise, or in noise."""
+    record, cell = _read("random_search/harder"), [(of, what) for of, what, _ in HARDER].index((row, change))
+    return Reading(change, record.by_cell("guesses")[cell], record.by_cell("solved")[cell])
+
+
 def readings(row: str) -> tuple[Reading, ...]:
     """All readings of a row that were tried, the default among them if it was tried again."""
     tried = []
     for name, settled in SETTLED.items():
-        record = read(name)
+        record = _read(name)
         guesses, solved = record.by_cell("guesses"), record.by_cell("solved")
         tried += [
             Reading(reading, guesses[i], solved[i]) for i, (of, reading, _) in enumerate(settled) if of == row
@@ -89,13 +111,17 @@ def reading(row: str, name: str) -> Reading:
     return by_name[name]
 
 
-@cache
 def bands(row: str) -> np.ndarray:
     """For each reading of a row, between what limits the printed mean may lie: (readings, 2).
 
     A trial that was cut counts as solved with the last guess: the band then lies too low, never too high, and a number
     below it is excluded all the more.
     """
+    return _bands(row, results_folder())
+
+
+@cache
+def _bands(row: str, folder: Path) -> np.ndarray:
     return np.array([allowed(one.guesses.astype(float), TRIALS[row], "mean", DRAWS) for one in readings(row)])
 
 
@@ -112,7 +138,7 @@ def density(task: str, **setting: float) -> Count:
 
 def densities(task: str, **setting: float) -> list[Count]:
     """The same for each of TOLERANCES."""
-    solutions = read("random_search/density").by_cell("solutions")
+    solutions = _read("random_search/density").by_cell("solutions")
     for (name, own), cell in zip(DENSITIES, solutions, strict=True):
         if name == task and all(own.get(key) == value for key, value in setting.items()):
             return [Count(int(total), GUESSED * len(cell)) for total in cell.sum(0)]

@@ -5,15 +5,24 @@ from collections.abc import Iterable
 import numpy as np
 
 from lltd.chapters.random_search.contest import HARDER, ROWS, SLOW
-from lltd.chapters.random_search.outcomes import TRIALS, densities, density, found, reading, readings, waits
+from lltd.chapters.random_search.outcomes import (
+    TRIALS,
+    densities,
+    density,
+    found,
+    harder,
+    reading,
+    readings,
+    waits,
+)
 from lltd.claims import claim
-from lltd.experiments import read
 from lltd.kernels.guess import A1, A2
 from lltd.rules import (
     Count,
     Row,
     Value,
     adopted,
+    afterwards,
     at_least,
     constant,
     number,
@@ -68,7 +77,7 @@ def repeat_until_solved() -> Iterable[Row]:
 @claim("HS96.2")
 def weights_in_hundred() -> Iterable[Row]:
     """The range of the weights."""
-    return adopted("weights are uniform in ±100", "test_guess.py::test_weights_are_uniform_in_their_span")
+    return adopted("weights are uniform in ±100", "test_guess.py::test_weights_fill_the_interval_evenly")
 
 
 @claim("HS96.3")
@@ -84,7 +93,8 @@ def net_a1() -> Iterable[Row]:
     """Net A1, whose output has no bias."""
     return (
         *adopted(
-            "A1 has all connections, hidden units have biases", "test_guess.py::test_a1_is_fully_connected"
+            "A1 has all connections, hidden units have biases",
+            "test_guess.py::test_the_nets_of_1996_have_7_and_52_weights",
         ),
         *constant("weights of A1, n = 1", 7, 0, A1(1).weights),
     )
@@ -94,7 +104,7 @@ def net_a1() -> Iterable[Row]:
 def net_a2() -> Iterable[Row]:
     """Net A2, counted from its words."""
     return (
-        *adopted("A2 is wired as described", "test_guess.py::test_a2_is_wired_as_described"),
+        *adopted("A2 is wired as described", "test_guess.py::test_the_nets_of_1996_have_7_and_52_weights"),
         *constant("weights of A2: 10 (1 + 1 + 1 + 1) + (10 + 1 + 1)", 52, 0, A2.weights),
     )
 
@@ -179,11 +189,10 @@ def cheaper_and_better() -> Iterable[Row]:
         # In multiplications of one time step; sequences of 1994 are at most 100 steps long, those of 1996 about 550.
         ours, theirs = shown * net.weights, arithmetic(TWO_SEQUENCE, "pseudo_newton").multiply_adds
         label = f"{row}: a guess takes fewer multiplications than a presentation with curvature"
-        rows += at_least(f"{label}, step by step", USUALLY, Count(int((ours < theirs).sum()), ours.size))
-        whole = at_least(
-            label, USUALLY, Count(int((550 * ours < 75 * theirs).sum()), ours.size), "as run, 550 steps to 75"
+        rows += at_least(label, USUALLY, Count(int((550 * ours < 75 * theirs).sum()), ours.size))
+        rows += at_least(
+            label, USUALLY, Count(int((ours < theirs).sum()), ours.size), "sequences of one length"
         )
-        rows += whole
         error = Count(int((found(row, "error")[solved] < 0.06).sum()), int(solved.sum()))
         rows += at_least(f"{row}: test error below the 0.06 of multi-grid search", USUALLY, error)
     return rows
@@ -192,14 +201,15 @@ def cheaper_and_better() -> Iterable[Row]:
 @claim("HS96.16")
 def noise_and_coding() -> Iterable[Row]:
     """Guesses with noise or another coding of the inputs beside those without, one change at a time."""
-    record = read("random_search/harder")
-    guesses, solved = record.by_cell("guesses"), record.by_cell("solved")
     rows: tuple[Row, ...] = ()
-    for i, (row, change, _) in enumerate(HARDER):
-        changed = np.where(solved[i], guesses[i].astype(float), np.inf)
-        rows += trend(f"{row}: guesses with {change}", waits(row), changed)
+    for row, change, _ in HARDER:
+        if "2-sequence" not in row:  # there inputs coded as 0 and 1 come with half the noise
+            rows += trend(f"{row}: guesses with {change}", waits(row), harder(row, change).waits)
     label = "parity in noise, A1, n = 1"
-    return (*rows, *number(label, Value(ROWS[label][1], TRIALS[label]), waits(label)))
+    value = Value(ROWS[label][1], TRIALS[label])
+    rows += number(label, value, waits(label))
+    # Trials that were cut count with their budget: see _row.
+    return (*rows, *number(label, value, harder("parity, A2", "noise ±0.2").guesses, afterwards("net A2")))
 
 
 @claim("HS96.20")
@@ -252,24 +262,26 @@ def tomita_4() -> Iterable[Row]:
     return (*_row("Tomita 4, A1, n = 2"), *_row("Tomita 4, A2"))
 
 
-# Printed of the methods that guessing is set against: sequence presentations, the fewest that any of them needed.
+# Sequence presentations printed of the quickest method that is said to have solved the task, and the reading of the row
+# that leads to the easiest task.
 OTHERS = {
-    "2-sequence, A1, n = 1": 2_900,  # EM; multi-grid search 6,400
-    "parity, A1, n = 1": 3_400,  # EM, with an error of 0.12; discrete errors 54,000
-    "Tomita 1, A1, n = 1": 23_000,
-    "Tomita 2, A1, n = 3": 77_000,
-    "Tomita 4, A1, n = 2": 46_000,
+    "2-sequence, A1, n = 1": (2_900, "hidden first, loop + input, standard deviation 0.2"),  # EM
+    "parity, A1, n = 1": (810_000, None),  # annealing; EM is quoted with 3,400, but an error of 0.12
+    "Tomita 1, A1, n = 1": (23_000, "as printed, random, members 0"),
+    "Tomita 2, A1, n = 3": (77_000, "as printed, random, members 0"),
+    "Tomita 4, A1, n = 2": (46_000, "as printed, random, members 0"),
 }
 
 
 @claim("HBFS01.49")
 def faster_than_the_proposed() -> Iterable[Row]:
-    """Trials that solve a task with fewer guesses, or presentations, than the best method it was proposed with."""
+    """Trials that solve a task with fewer guesses than the best method it was proposed with took presentations."""
     rows: tuple[Row, ...] = ()
-    for row, printed in OTHERS.items():
+    easiest = afterwards("standard deviation 0.2, members of class 0")
+    for row, (printed, name) in OTHERS.items():
         label = f"{row}: fewer than the {printed:,} of the best method proposed"
-        for reading_, used in (("", waits(row)), ("presentations", found(row, "presentations"))):
-            rows += at_least(label, USUALLY, Count(int((used < printed).sum()), used.size), reading_)
+        for what, used in (("", waits(row)), (easiest, reading(row, name).waits if name else waits(row))):
+            rows += at_least(label, USUALLY, Count(int((used < printed).sum()), used.size), what)
     return rows
 
 

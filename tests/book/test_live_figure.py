@@ -15,9 +15,10 @@ class Figure(NamedTuple):
 
     chapter: str
     panels: int
-    targets: int  # sliders, buttons and the summary, for a finger
+    targets: int  # sliders, buttons, choices and the summary, for a finger
     lines: tuple[str, ...]  # selectors of lines that must stand out from the page
     files: tuple[str, ...]  # styles, then scripts
+    plays: bool = True  # by itself, as long as it is in sight
 
 
 FIGURES = {
@@ -42,6 +43,19 @@ FIGURES = {
         lines=(".flip-threshold", ".flip-arrow", ".flip-face", ".live-curve"),
         files=("flip_flop_live.css", "latch_formulas.js", "flip_flop_formulas.js", "flip_flop_live.js"),
     ),
+    "random_search": Figure(
+        "random_search",
+        panels=4,
+        targets=7,
+        lines=(".search-dots", ".search-paper", ".search-plus", ".search-minus", ".live-curve"),
+        files=(
+            "random_search_live.css",
+            "random_search_formulas.js",
+            "random_search_panels.js",
+            "random_search_live.js",
+        ),
+        plays=False,
+    ),
 }
 SHARED = ("live_figure.css", "philox.js", "live_figure.js")
 
@@ -59,6 +73,10 @@ def luminance(colour):
 
 
 class TestMotion:
+    @pytest.fixture(params=[name for name in LIVE if FIGURES[name].plays])
+    def figure(self, request):
+        return request.param
+
     def test_plays_pauses_and_plays_on(self, reader):
         page = reader(reduced_motion="no-preference")
         page.locator(".live-panels").scroll_into_view_if_needed()
@@ -87,7 +105,7 @@ class TestReaders:
     @pytest.mark.parametrize("width", [PHONE, DESK])
     def test_targets_are_large_enough_for_a_finger(self, reader, figure, width):
         page = reader(viewport={"width": width, "height": HEIGHT})
-        targets = page.locator(".live-figure :is(input, button, summary, .live-reach)")
+        targets = page.locator(".live-figure :is(input, button, select, summary, .live-reach)")
         boxes = [targets.nth(i).bounding_box() for i in range(targets.count())]
         handles = page.locator(".live-reach").count()
         assert len(boxes) == FIGURES[figure].targets + handles

@@ -28,7 +28,7 @@ class Lessons(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a search: guesses made, presentations of a sequence that took, and whether the last was right."""
+    """What came of a search: guesses made, presentations of a sequence these took, and whether the last was right."""
 
     guesses: int
     presentations: int
@@ -69,7 +69,7 @@ def stood(
 ) -> Tensor:
     """How many sequences in a row each guess has right, |error| < tolerance, before its first mistake: int64 (B,).
 
-    Most nets fail on one of the first sequences: these are shown one by one, those after them 2, 4, 8 … together.
+    Most nets fail on one of the first two sequences: these are shown one by one, those after them 2, 4, 8 … together.
     """
     count = torch.zeros_like(ids)
     left, first, some = torch.arange(len(ids), device=ids.device), 0, 1
@@ -100,7 +100,8 @@ def search(
 ) -> Found:
     """Guess until a net has all sequences right, or the budget of guesses is used up.
 
-    trial: below 2**31. Raises ValueError for a budget or trial without numbers. Source: [HS96] section 1.
+    trial: below 2**31. Raises ValueError for a budget or trial out of range, or a
+    tolerance that is not positive. Source: [HS96] section 1.
     """
     if not 1 <= budget <= GUESSES:
         raise ValueError(f"budget is {budget}: between 1 and {GUESSES} guesses are possible")

@@ -1,4 +1,4 @@
-"""The tasks and nets of random search in 1996, with every reading of what the papers leave open: one trial, or many.
+"""The tasks and nets of random search in 1996, with settings for what the papers leave open: one trial, or many.
 
 A trial draws its training set and its test set, guesses until a net has the whole training set right, and shows that
 net both sets again in double precision. Sources: [HS96] section 1; for the two latch problems and for parity in noise

@@ -115,7 +115,7 @@ def bands(row: str) -> np.ndarray:
     """For each reading of a row, between what limits the printed mean may lie: (readings, 2).
 
     A trial that was cut counts as solved with the last guess: the band then lies too low, never too high, and a number
-    below it is excluded all the more.
+    below it is excluded all the more, one above it perhaps wrongly.
     """
     return _bands(row, results_folder())
 

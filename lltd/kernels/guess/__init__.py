@@ -141,7 +141,7 @@ def _check_draw(seed: int, ids: Tensor, span: float) -> None:
 def _check_sequences(
     net: Topology, inputs: Tensor, lengths: Tensor, device: torch.device, largest: float
 ) -> None:
-    """largest: size of a weight."""
+    """largest: the size of the largest weight."""
     if inputs.ndim != 2 or not inputs.is_floating_point():
         raise TypeError(f"inputs is {inputs.dtype} {tuple(inputs.shape)}: real (sequences, steps) is needed")
     if lengths.dtype != torch.int64 or lengths.shape != inputs.shape[:1]:

@@ -1,6 +1,6 @@
 """Guessed nets: weights drawn at random, and what the net answers at a sequence's end. [HS96] section 1.
 
-A net has n hidden units and one output, all y = f(net) with the logistic f, all 0 at a sequence's begin. Sources of a
+A net has n hidden units and one output, all y = f(net) with the logistic f, all 0 at a sequence's start. Sources of a
 unit are numbered 0 the input x(t), 1 the constant 1, 2 the output o, 3 + j hidden unit j.
 
 Letters: P weights, B nets, S sequences, T steps. wiring (P, 2): the unit that a weight leads to (n: the output), and

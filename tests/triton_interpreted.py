@@ -15,7 +15,7 @@ import triton.language as tl
 from drawn import IDS, PURPOSE, SEED, STEP
 
 from lltd.kernels import guess, latch
-from lltd.kernels.guess import A1, A2, A2_NO_LOOPS, ORDERS, Topology
+from lltd.kernels.guess import A1, A2, ORDERS, Topology
 from lltd.kernels.guess import cuda as guessing
 from lltd.kernels.lanes import normals, uniform, words
 from lltd.kernels.latch import cuda
@@ -75,7 +75,7 @@ TRAINING = [
 ]
 RECALL = [(3, torch.float64, (2, 3, 20)), (3, torch.float32, (0, 2, 3))]  # first, draws, length
 
-NETS = (Topology(0, output_bias=True), A1(1), A1(3), A2, A2_NO_LOOPS)
+NETS = (Topology(0, output_bias=True), A1(1), A1(3), A2, replace(A2, loops=False))
 
 
 def guessed(net, dtype, runs=37, span=4.0):

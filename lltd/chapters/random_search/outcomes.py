@@ -51,11 +51,6 @@ class Reading(NamedTuple):
     solved: np.ndarray
 
     @property
-    def finished(self) -> Count:
-        """How many trials found a net within the budget, and how many there were."""
-        return Count(int(self.solved.sum()), self.solved.size)
-
-    @property
     def waits(self) -> np.ndarray:
         """Guesses until solved; infinite where the budget was too small."""
         return np.where(self.solved, self.guesses.astype(float), np.inf)

@@ -69,7 +69,6 @@ def A1(hidden: int) -> Topology:
 
 
 A2 = Topology(10, dense=False, output_bias=True, output_loop=False)  # 52 weights; [HS96] section 1
-A2_NO_LOOPS = Topology(10, dense=False, loops=False, output_bias=True, output_loop=False)
 
 
 def _ends(theta: Tensor, inputs: Tensor, *others: Tensor | int) -> Tensor:

@@ -20,6 +20,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 MISSING = pytest.StashKey[bool]()
 PHONE, DESK, HEIGHT = 390, 1280, 844  # window sizes in CSS pixels
 PATIENCE = 20_000  # milliseconds to wait for a page, generous because a busy machine is no failure
+FOLLOWED = "scheme => [scheme, undefined].includes(document.documentElement.dataset.theme)"  # or has no theme
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Visit:
         self.view = scheme, width
         self.page.emulate_media(color_scheme=scheme)
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
+        self.page.wait_for_function(FOLLOWED, arg=scheme, timeout=PATIENCE)
         self.page.wait_for_timeout(400)  # colours fade for 250 ms, and the theme sets tab stops after 300
 
     def open(self, address: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lltd.kernels import guess, small_net
+from lltd.kernels import guess, sieve, small_net
 from lltd.kernels.guess import Topology
 from lltd.kernels.small_net import Net
 from lltd.tasks import Sequences
@@ -17,6 +17,8 @@ from lltd.tasks import Sequences
 GUESSES = 2**32  # that a trial has numbers for
 TOGETHER = {"cpu": 8192, "cuda": 2**20}  # guesses looked at in one go, at most: no outcome depends on it
 FEW = 1024  # in the first go
+WORDS, WORD = 4, 3  # how many words nets are rejected by, and their length
+SOUGHT = 32  # sequences, and steps, that are looked at for words and for symbols
 
 
 class Lessons(NamedTuple):
@@ -28,11 +30,23 @@ class Lessons(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a search: guesses made, presentations of a sequence these took, and whether the last was right."""
+    """What came of a search: guesses made, and whether the last was right."""
 
     guesses: int
-    presentations: int
     solved: bool
+
+
+class Clues(NamedTuple):
+    """What a training set has on nets that can be seen without running them through it.
+
+    words: float32 (W, K), the last inputs of some sequences. asked: for each word, the targets of the sequences that
+    end so. symbols uint8 (S, T) and alphabet: the inputs, where only a few values occur; None elsewhere.
+    """
+
+    words: Tensor
+    asked: list[list[float]]
+    symbols: Tensor | None
+    alphabet: Tensor | None
 
 
 def lessons(sequences: Sequences, trial: int, low: float, high: float) -> Lessons:
@@ -57,35 +71,107 @@ def weights(net: Topology | Net, seed: int, ids: Tensor, span: float, dtype: tor
     return guess.reference.draw(seed, ids, net.weights, span, dtype)
 
 
+def clues(shown: Lessons) -> Clues:
+    """Those of one training set: words that end sequences of several targets come first."""
+    inputs = shown.inputs[:, :, 0].float()
+    own = [s for s, length in enumerate(shown.lengths[:SOUGHT].tolist()) if length >= WORD]
+    places = shown.lengths[own, None] - WORD + torch.arange(WORD, device=inputs.device)
+    asked: dict[tuple[float, ...], list[float]] = {}
+    for word, target in zip(inputs[own].gather(1, places).tolist(), shown.targets[own].tolist(), strict=True):
+        targets = asked.setdefault(tuple(word), [])
+        if target not in targets:
+            targets.append(target)
+    best = sorted(asked, key=lambda word: -len(asked[word]))[:WORDS]
+    words = torch.tensor(best, dtype=inputs.dtype, device=inputs.device).reshape(-1, WORD)
+    targets = [asked[word] for word in best]
+    inside = torch.arange(inputs.shape[1], device=inputs.device) < shown.lengths[:, None]
+    inputs = torch.where(inside, inputs, inputs[0, 0])
+    alphabet = inputs[:2, :SOUGHT].unique()
+    if len(alphabet) <= sieve.SYMBOLS:
+        symbols = torch.stack([inputs > symbol for symbol in alphabet]).sum(0, dtype=torch.uint8)
+        if torch.equal(alphabet[symbols.int()], inputs):
+            return Clues(words, targets, symbols, alphabet)
+    return Clues(words, targets, None, None)
+
+
 def stood(
     net: Topology | Net,
     seed: int,
     ids: Tensor,
     shown: Lessons,
+    known: Clues | None = None,
     *,
     span: float,
     tolerance: float,
-    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """How many sequences in a row each guess has right, |error| < tolerance, before its first mistake: int64 (B,).
 
-    Most nets fail on one of the first two sequences: these are shown one by one, those after them 2, 4, 8 … together.
+    With clues, nets on few symbols are followed from state to state. Without, each step of each net is computed. Most
+    nets fail on one of the first two sequences: these are then shown one by one, those after them 2, 4, 8 … together.
     """
+    if isinstance(net, Topology) and known is not None and known.symbols is not None:
+        coded = known.symbols, known.alphabet, shown.lengths, shown.targets.float()
+        return sieve.stood(net, seed, ids, *coded, span=span, tolerance=tolerance)
     count = torch.zeros_like(ids)
     left, first, some = torch.arange(len(ids), device=ids.device), 0, 1
     while first < len(shown.lengths) and len(left):
         now = Lessons(*(part[first : first + some] for part in shown))
         if isinstance(net, Topology):
-            inputs = now.inputs[:, :, 0].to(dtype).contiguous()
+            inputs = now.inputs[:, :, 0].float().contiguous()
             given = guess.guess(net, seed, ids[left], inputs, now.lengths, span=span)
         else:
-            given = answers(net, weights(net, seed, ids[left], span, dtype), now)
+            given = answers(net, weights(net, seed, ids[left], span, torch.float32), now)
         right = (given - now.targets[:, None].to(given)).abs() < tolerance
         count[left] += right.cumprod(0).sum(0)
         left = left[right.all(0)]
         first += len(now.lengths)
         some = first if first > 1 else 1
     return count
+
+
+def passed(
+    net: Topology | Net,
+    seed: int,
+    ids: Tensor,
+    shown: Lessons,
+    known: Clues,
+    *,
+    span: float,
+    tolerance: float,
+) -> Tensor:
+    """Which guesses have all sequences right: bool (B,), decided as `stood` decides, mostly without running them.
+
+    A net whose output is confined after a word, whatever it was before, gives much the same answer to all sequences
+    that end so. Where no such answer is right for one of them, the net is rejected.
+    """
+    left = torch.arange(len(ids), device=ids.device)
+    for some in (
+        (slice(1), slice(1, None)) if isinstance(net, Topology) else ()
+    ):  # the first word rejects most nets
+        bounds = sieve.boxes(net, seed, ids[left], known.words[some], span=span)
+        possible = torch.ones_like(left, dtype=torch.bool)
+        for (low, high), targets in zip(bounds, known.asked[some], strict=True):
+            for target in targets:
+                possible = possible & (low - target < tolerance) & (high - target > -tolerance)
+        left = left[possible]
+    right = torch.zeros_like(ids, dtype=torch.bool)
+    count = stood(net, seed, ids[left], shown, known, span=span, tolerance=tolerance)
+    right[left] = count == len(shown.lengths)
+    return right
+
+
+def presentations(
+    net: Topology | Net, seed: int, trial: int, shown: Lessons, guesses: int, *, span: float, tolerance: float
+) -> int:
+    """How often a search of so many guesses shows a sequence to a net: each until its first mistake."""
+    known, total = clues(shown), 0
+    for candidates in torch.arange(guesses, device=shown.inputs.device).split(
+        TOGETHER[shown.inputs.device.type]
+    ):
+        ids = trial * GUESSES + candidates
+        count = stood(net, seed, ids, shown, known, span=span, tolerance=tolerance)
+        total += int((count + 1).clamp(max=len(shown.lengths)).sum())
+    return total
 
 
 def search(
@@ -109,15 +195,13 @@ def search(
         raise ValueError(f"trial is {trial}: an integer in [0, {GUESSES // 2}) is needed")
     if not tolerance > 0:
         raise ValueError(f"tolerance is {tolerance}: a positive number is needed")
-    made, presentations, some = 0, 0, FEW
+    known = clues(shown)
+    made, some = 0, FEW
     while made < budget:
         candidates = torch.arange(made, min(made + some, budget), device=shown.inputs.device)
-        count = stood(net, seed, trial * GUESSES + candidates, shown, span=span, tolerance=tolerance)
-        solved = count == len(shown.lengths)
-        if solved.any():
-            first = int(solved.nonzero()[0])
-            return Found(made + first + 1, presentations + int((count[: first + 1] + 1).sum()) - 1, True)
-        presentations += int((count + 1).sum())
+        right = passed(net, seed, trial * GUESSES + candidates, shown, known, span=span, tolerance=tolerance)
+        if right.any():
+            return Found(made + int(right.nonzero()[0]) + 1, True)
         made += len(candidates)
         some = min(2 * some, TOGETHER[shown.inputs.device.type])
-    return Found(budget, presentations, False)
+    return Found(budget, False)

@@ -5,6 +5,7 @@ net both sets again in double precision. Sources: [HS96] section 1; for the two 
 Schmidhuber, Hochreiter & Bengio 2001. What they do not say is a setting, see COMMON.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import torch
@@ -14,7 +15,16 @@ from lltd.kernels.guess import A1, A2, ORDERS, Topology
 from lltd.kernels.small_net import Net
 from lltd.systems import small_nets
 from lltd.systems.batches import Settings
-from lltd.systems.random_search import GUESSES, Found, Lessons, answers, lessons, search, weights
+from lltd.systems.random_search import (
+    GUESSES,
+    Found,
+    Lessons,
+    answers,
+    lessons,
+    presentations,
+    search,
+    weights,
+)
 from lltd.tasks import Sequences, latch_sequences, parity, tomita, two_sequence
 
 # One tanh unit that sees the input, itself and 1: the second latch problem of 2001.
@@ -48,6 +58,8 @@ COMMON: Settings = {
     "late": False,  # is the output read one step after the last input, the input then being 0?
     "set": None,  # whose training set; None: the trial's own
 }
+EXAMINED = ("confirmed", "worst", "right", "error", "test_worst")  # of the net found
+OUTCOMES = ("guesses", "solved", "presentations", *EXAMINED)
 
 
 def complete(setting: Settings) -> Settings:
@@ -96,32 +108,37 @@ def sequences(seed: int, ids: Tensor, setting: Settings, first: int, count: int)
     return drawn._replace(inputs=inputs)
 
 
-def trials(seed: int, ids: Tensor, setting: Settings) -> dict[str, Tensor]:
+def trials(
+    seed: int, ids: Tensor, setting: Settings, wanted: Collection[str] = OUTCOMES
+) -> dict[str, Tensor]:
     """Make the trials ids, int64 (B,), of one setting.
 
-    Returns, each (B,): guesses, how many were made; solved, whether the last one had the whole training set right;
-    presentations of a sequence; and of the net found, in double precision: confirmed, whether it still has the
-    training set right; worst, its largest error there; right, how many tests it has right; error and test_worst, its
-    mean and largest error on them. These are 0 or False where none was found. Raises ValueError.
+    Returns those outcomes that are wanted, each (B,): guesses, how many were made; solved, whether the last one had
+    the whole training set right; presentations of a sequence; and of the net found, in double precision: confirmed,
+    whether it still has the training set right; worst, its largest error there; right, how many tests it has right;
+    error and test_worst, its mean and largest error on them. These are 0 or False where none was found. Raises
+    ValueError.
     """
+    if unknown := set(wanted) - set(OUTCOMES):
+        raise ValueError(f"wanted has {', '.join(sorted(unknown))}: {', '.join(OUTCOMES)} are possible")
     setting = complete(setting)
     chosen, owners = net(setting), ids if setting["set"] is None else torch.full_like(ids, setting["set"])
+    examine = not set(wanted).isdisjoint(EXAMINED)
     shown = sequences(seed, owners, setting, 0, setting["lessons"])
-    tests = sequences(seed, owners, setting, setting["lessons"], setting["tests"])
-    targets = setting["low"], setting["high"]
-    rows = [
-        _trial(seed, run, chosen, setting, lessons(shown, b, *targets), lessons(tests, b, *targets))
-        for b, run in enumerate(ids.tolist())
-    ]
-    return {name: torch.tensor([row[name] for row in rows], device=ids.device) for name in rows[0]}
-
-
-def _trial(
-    seed: int, run: int, chosen: Topology | Net, setting: Settings, shown: Lessons, tests: Lessons
-) -> dict[str, float]:
-    search_for = {name: setting[name] for name in ("budget", "span", "tolerance")}
-    found = search(chosen, seed, run, shown, **search_for)
-    return {**found._asdict(), **examined(seed, run, chosen, setting, found, shown, tests)}
+    tests = sequences(seed, owners, setting, setting["lessons"], setting["tests"]) if examine else None
+    rows = []
+    for b, run in enumerate(ids.tolist()):
+        lesson = lessons(shown, b, setting["low"], setting["high"])
+        given = {name: setting[name] for name in ("span", "tolerance")}
+        found = search(chosen, seed, run, lesson, budget=setting["budget"], **given)
+        row = found._asdict()
+        if "presentations" in wanted:
+            row["presentations"] = presentations(chosen, seed, run, lesson, found.guesses, **given)
+        if tests is not None:
+            test = lessons(tests, b, setting["low"], setting["high"])
+            row |= examined(seed, run, chosen, setting, found, lesson, test)
+        rows.append(row)
+    return {name: torch.tensor([row[name] for row in rows], device=ids.device) for name in wanted}
 
 
 def examined(

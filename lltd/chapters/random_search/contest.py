@@ -11,7 +11,7 @@ from lltd.experiments import experiment
 from lltd.record import Recipe
 from lltd.systems import trials_1996 as trials
 from lltd.systems.batches import Settings
-from lltd.systems.random_search import GUESSES, Lessons, answers, lessons, stood, weights
+from lltd.systems.random_search import GUESSES, Lessons, answers, clues, lessons, passed, weights
 
 VARIANCE = 0.2**0.5  # the standard deviation of noise whose variance is 0.2, as printed
 TANH = {"low": -1.0, "high": 1.0}  # targets that a tanh unit can come near
@@ -151,7 +151,7 @@ def _search(recipe: Recipe, ids: Tensor, kept: tuple[str, ...] = tuple(TYPES)) -
     found = {name: np.zeros(len(ids), dtype=TYPES[name]) for name in kept}
     for cell in np.unique(cells):
         rows = np.flatnonzero(cells == cell)
-        outcome = trials.trials(recipe.seed, ids[rows], recipe.cells[cell])
+        outcome = trials.trials(recipe.seed, ids[rows], recipe.cells[cell], kept)
         for name in kept:
             found[name][rows] = outcome[name].cpu().numpy().astype(TYPES[name])
     return found
@@ -339,8 +339,8 @@ def density(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 def _worst(seed: int, candidates: Tensor, setting: Settings, lesson: Lessons, tolerance: float) -> Tensor:
     """The largest error of each guess whose largest error is within the tolerance."""
     net, span = trials.net(setting), setting["span"]
-    passed = stood(net, seed, candidates, lesson, span=span, tolerance=tolerance) == len(lesson.lengths)
-    theta = weights(net, seed, candidates[passed], span, torch.float32)
+    right = passed(net, seed, candidates, lesson, clues(lesson), span=span, tolerance=tolerance)
+    theta = weights(net, seed, candidates[right], span, torch.float32)
     return (answers(net, theta, lesson) - lesson.targets[:, None].to(theta)).abs().max(0).values
 
 

@@ -90,7 +90,7 @@ def weights(
 
     ids: int64 (B,). Raises ValueError or TypeError.
     """
-    _check_draw(seed, ids, span)
+    check_draw(seed, ids, span)
     return reference.draw(seed, ids, net.weights, span, dtype)
 
 
@@ -102,9 +102,9 @@ def guess(
     ids: int64 (B,). inputs: (S, T), float32 or float64, which is the precision the nets run in. lengths: int64
     (S,), in 1 … T. Raises ValueError or TypeError. Source: [HS96] section 1.
     """
-    _check_draw(seed, ids, span)
-    _check_sequences(net, inputs, lengths, ids.device, span)
-    return GUESS(seed, ids, inputs, lengths, _table(net, ids.device), net.hidden, ORDERS[net.order], span)
+    check_draw(seed, ids, span)
+    check_sequences(net, inputs, lengths, ids.device, span)
+    return GUESS(seed, ids, inputs, lengths, table(net, ids.device), net.hidden, ORDERS[net.order], span)
 
 
 def ends(net: Topology, theta: Tensor, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -112,8 +112,8 @@ def ends(net: Topology, theta: Tensor, inputs: Tensor, lengths: Tensor) -> Tenso
     if theta.ndim != 2 or len(theta) != net.weights or theta.dtype != inputs.dtype:
         needed = f"{inputs.dtype} ({net.weights}, nets)"
         raise TypeError(f"theta is {theta.dtype} {tuple(theta.shape)}: {needed} is needed, as inputs has")
-    _check_sequences(net, inputs, lengths, theta.device, float(theta.abs().max()) if theta.numel() else 0.0)
-    return ENDS(theta, inputs, lengths, _table(net, theta.device), net.hidden, ORDERS[net.order])
+    check_sequences(net, inputs, lengths, theta.device, float(theta.abs().max()) if theta.numel() else 0.0)
+    return ENDS(theta, inputs, lengths, table(net, theta.device), net.hidden, ORDERS[net.order])
 
 
 def face(inputs: Tensor) -> str:
@@ -122,11 +122,13 @@ def face(inputs: Tensor) -> str:
 
 
 @cache
-def _table(net: Topology, device: torch.device) -> Tensor:
+def table(net: Topology, device: torch.device) -> Tensor:
+    """The wiring as the ops take it, int64 (P, 2)."""
     return torch.tensor(net.wiring, dtype=torch.int64, device=device)
 
 
-def _check_draw(seed: int, ids: Tensor, span: float) -> None:
+def check_draw(seed: int, ids: Tensor, span: float) -> None:
+    """Raise ValueError or TypeError unless there are guesses of these numbers within ±span."""
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed}: an integer in [0, 2**63) is needed")
     if ids.dtype != torch.int64 or ids.ndim != 1:
@@ -137,10 +139,10 @@ def _check_draw(seed: int, ids: Tensor, span: float) -> None:
         raise ValueError(f"span is {span}: a number in (0, {REACH}) is needed")
 
 
-def _check_sequences(
+def check_sequences(
     net: Topology, inputs: Tensor, lengths: Tensor, device: torch.device, largest: float
 ) -> None:
-    """largest: the size of the largest weight."""
+    """Raise ValueError or TypeError unless such nets, with weights of this size at most, can run on these sequences."""
     if inputs.ndim != 2 or not inputs.is_floating_point():
         raise TypeError(f"inputs is {inputs.dtype} {tuple(inputs.shape)}: real (sequences, steps) is needed")
     if lengths.dtype != torch.int64 or lengths.shape != inputs.shape[:1]:

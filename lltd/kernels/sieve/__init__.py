@@ -1,0 +1,92 @@
+"""Guessed nets put to the test: which must fail, whatever they were before, and how long each one stands.
+
+`boxes` bounds what nets can answer after a word, by interval arithmetic. `stood` counts the sequences that each net
+has right; its C++ face computes no step twice, as a net on few symbols has few states. Both speak of the same nets,
+bit by bit, as `lltd.kernels.guess` runs in single precision.
+"""
+
+import torch
+from torch import Tensor
+
+from lltd.kernels.guess import ORDERS, Topology, check_draw, check_sequences, table
+from lltd.kernels.op import Op
+from lltd.kernels.sieve import reference
+
+SYMBOLS = 4  # that `stood` can tell apart
+
+
+def _boxes(seed: int, ids: Tensor, words: Tensor, *others: Tensor | float) -> Tensor:
+    return words.new_empty(len(words), 2, len(ids))
+
+
+def _stood(seed: int, ids: Tensor, *others: Tensor | float) -> Tensor:
+    return torch.empty_like(ids)
+
+
+BOXES = Op("sieve_boxes", reference.boxes, _boxes)
+STOOD = Op("sieve_stood", reference.stood, _stood)
+
+
+def boxes(net: Topology, seed: int, ids: Tensor, words: Tensor, *, span: float = 100.0) -> Tensor:
+    """Between what bounds the nets' outputs lie after each word, whatever all units were before it: (W, 2, B).
+
+    ids: int64 (B,). words: float32 (W, K), W words of K inputs. Never too narrow: what `lltd.kernels.guess` makes of
+    these nets in single precision, on the same kind of face, lies within. Raises ValueError or TypeError.
+    """
+    check_draw(seed, ids, span)
+    _check_single("words", words)
+    check_sequences(
+        net, words, words.new_full((len(words),), words.shape[-1], dtype=torch.int64), ids.device, span
+    )
+    return BOXES(seed, ids, words, table(net, ids.device), net.hidden, ORDERS[net.order], span)
+
+
+def stood(
+    net: Topology,
+    seed: int,
+    ids: Tensor,
+    symbols: Tensor,
+    alphabet: Tensor,
+    lengths: Tensor,
+    targets: Tensor,
+    *,
+    span: float = 100.0,
+    tolerance: float = 0.1,
+) -> Tensor:
+    """How many sequences in a row each net has right at the end, |error| < tolerance, from the first on: int64 (B,).
+
+    ids: int64 (B,). symbols: uint8 (S, T), places in the alphabet, float32 (A,), A at most SYMBOLS. lengths: int64
+    (S,), in 1 … T. targets: float32 (S,). Raises ValueError or TypeError. Source: [HS96] section 1.
+    """
+    check_draw(seed, ids, span)
+    _check_single("alphabet", alphabet)
+    _check_single("targets", targets)
+    if not 1 <= len(alphabet) <= SYMBOLS:
+        raise ValueError(f"alphabet has {len(alphabet)} symbols: between 1 and {SYMBOLS} are possible")
+    if symbols.dtype != torch.uint8 or symbols.numel() and int(symbols.max()) >= len(alphabet):
+        raise ValueError(
+            f"symbols is {symbols.dtype}: places in an alphabet of {len(alphabet)}, uint8, are needed"
+        )
+    if targets.shape != lengths.shape:
+        raise ValueError(
+            f"targets is {tuple(targets.shape)}: {tuple(lengths.shape)} is needed, as lengths has"
+        )
+    check_sequences(net, alphabet.abs().max().expand(symbols.shape), lengths, ids.device, span)
+    return STOOD(
+        seed,
+        ids,
+        symbols,
+        alphabet,
+        lengths,
+        targets,
+        table(net, ids.device),
+        net.hidden,
+        ORDERS[net.order],
+        span,
+        tolerance,
+    )
+
+
+def _check_single(name: str, value: Tensor) -> None:
+    if value.dtype != torch.float32:
+        raise TypeError(f"{name} is {value.dtype}: float32 is needed, the precision of a search")

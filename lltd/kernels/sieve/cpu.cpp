@@ -1,0 +1,262 @@
+// Guessed nets put to the test on a CPU: the same mathematics as reference.py, and no step computed twice.
+
+#include <memory>
+
+#include "guess/net.hpp"
+
+namespace {
+
+// --- boxes: what a unit can be, from low to high ---
+
+// Rounding is monotone, so sums need no slack: with the ends chosen by the weights' signs, the kernel's own sums lie
+// between these. Its logistic function is monotone but for this much, checked on every float (monotone.cpp).
+constexpr Real RELATIVE = 0x1p-20, ABSOLUTE = 0x1p-60;
+inline Real below(Real y) { return fma_(y, 1 - RELATIVE, -ABSOLUTE); }
+inline Real above(Real y) { return fma_(y, 1 + RELATIVE, ABSOLUTE); }
+
+template <int SIZE>
+struct alignas(64) Span {
+  Lanes<SIZE> low, high;
+
+  void fill() {  // any value there is
+    std::fill_n(low, SIZE, Real(0));
+    std::fill_n(high, SIZE, Real(1));
+  }
+
+  struct Least {  // the end that makes w y least
+    static Real of(const Span& y, Real w, int i) { return w > 0 ? y.low[i] : y.high[i]; }
+  };
+
+  struct Most {
+    static Real of(const Span& y, Real w, int i) { return w > 0 ? y.high[i] : y.low[i]; }
+  };
+
+  // One unit's new interval.
+  template <int N, class Input>
+  [[gnu::flatten, gnu::noinline]] static void unit(const Lanes<SIZE>* w, Input x, const Span& o, const Span* y,
+                                                   Span& to) {
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      const Real low = below(logistic_(net_input<Least, N, SIZE>(w, x, o, y, i)));
+      to.high[i] = above(logistic_(net_input<Most, N, SIZE>(w, x, o, y, i)));
+      to.low[i] = low;  // last, as `to` may be one of y
+    }
+  }
+};
+
+// --- states: a net on few symbols has few states, bit by bit; what follows from one is computed once ---
+
+struct Lessons {
+  Tensor<const uint8_t> symbols;  // (S, T)
+  Tensor<const Real> alphabet;
+  const int64_t* lengths;
+  const Real* targets;
+  Real tolerance;
+
+  const uint8_t* of(int64_t sequence) const { return symbols.data + sequence * symbols.shape[1]; }
+};
+
+// What is known of one net. A state is a row of the units' values, the output last, and a number below STATES.
+template <int UNITS>
+struct Known {
+  static constexpr int STATES = 255, NONE = 255, SLOTS = 512, SYMBOLS = 4;
+  static constexpr int ROW = UNITS <= 4 ? 4 : UNITS <= 8 ? 8 : 16;  // as wide as a register
+
+  struct alignas(ROW * sizeof(Real)) Row {
+    Real unit[ROW];
+    Real output() const { return unit[UNITS - 1]; }
+    bool operator==(const Row& other) const {
+      uint32_t differ = 0;
+      for (int u = 0; u < ROW; u++) differ |= bits<uint32_t>(unit[u]) ^ bits<uint32_t>(other.unit[u]);
+      return !differ;
+    }
+  };
+
+  uint8_t next[SYMBOLS][STATES + 1];  // of a state, after a symbol; NONE: not computed yet
+  uint8_t slots[SLOTS];               // of a hash table of states
+  int count;
+  Row states[STATES];
+
+  // Nothing is known but the state at a sequence's begin.
+  void forget() {
+    count = 0;
+    std::fill_n(next[0], SYMBOLS * (STATES + 1), uint8_t(NONE));
+    std::fill_n(slots, SLOTS, uint8_t(NONE));
+    number(Row{}, 0);
+  }
+
+  // From step t on along what is known: changes the state, and returns the step at which it is left. A function of its
+  // own, so that the loop keeps its few registers: most of the time is spent here.
+  [[gnu::noinline]] int64_t follow(const uint8_t* symbols, int64_t t, int64_t length, uint64_t& state) const {
+    uint64_t now = state;
+    for (; t < length; t++) {
+      const uint64_t after = next[symbols[t]][now];
+      if (after == NONE) break;
+      now = after;
+    }
+    state = now;
+    return t;
+  }
+
+  // The number of a state, new or known; NONE if it is new and there is no more room.
+  int number(const Row& state, uint32_t hash) {
+    uint32_t slot = hash % SLOTS;
+    for (; slots[slot] != NONE; slot = (slot + 1) % SLOTS)
+      if (state == states[slots[slot]]) return slots[slot];
+    if (count == STATES) return NONE;
+    states[count] = state;
+    return slots[slot] = uint8_t(count++);
+  }
+};
+
+// A net on its way through its sequences, in one lane of a block.
+template <int UNITS>
+struct Walk {
+  Known<UNITS> known;
+  int64_t net;          // negative: none
+  int64_t sequence, t;  // how far it is
+  uint64_t state;       // there; NONE: what the units are stands in the lane alone
+};
+
+template <class Net>
+struct Walks {
+  using What = Known<Net::UNITS>;
+  static constexpr int NONE = What::NONE;
+
+  Net nets;
+  alignas(64) Lanes<Net::SIZE> x = {};
+  alignas(64) uint32_t hashes[Net::SIZE];
+  std::unique_ptr<Walk<Net::UNITS>[]> walks{new Walk<Net::UNITS>[Net::SIZE]};
+
+  Real& value(int unit, int i) { return unit == Net::UNITS - 1 ? nets.o.value[i] : nets.h[unit].value[i]; }
+
+  // Lane i takes up the net of an id.
+  void begin(const Wiring& wiring, uint64_t seed, uint64_t id, float span, int i) {
+    constexpr int BLOCKS = 16;  // of four weights, drawn at once
+    uint64_t ids[BLOCKS];
+    uint32_t numbers[BLOCKS];
+    float four[4][BLOCKS];
+    std::fill_n(ids, BLOCKS, id);
+    for (int64_t p = 0; p < wiring.count(); p++) {
+      if (p % (4 * BLOCKS) == 0) {
+        for (int b = 0; b < BLOCKS; b++) numbers[b] = uint32_t(p / 4 + b);
+        draw<BLOCKS>(seed, ids, numbers, span, four);
+      }
+      nets.weight(wiring.to(p), wiring.from(p))[i] = four[p % 4][p / 4 % BLOCKS];
+    }
+    walks[i].known.forget();
+    walks[i].sequence = walks[i].t = 0;
+    walks[i].state = 0;
+  }
+
+  // On along what is known, until a step must be computed (then true), or the net has failed or is through.
+  bool go(const Lessons& lessons, int i) {
+    auto& [known, net, sequence, t, state] = walks[i];
+    for (; sequence < lessons.symbols.shape[0]; sequence++, t = state = 0) {
+      const uint8_t* symbols = lessons.of(sequence);
+      const int64_t length = lessons.lengths[sequence];
+      if (state != NONE) t = known.follow(symbols, t, length, state);
+      if (t < length) {
+        if (state != NONE)
+          for (int u = 0; u < Net::UNITS; u++) value(u, i) = known.states[state].unit[u];
+        x[i] = lessons.alphabet.data[symbols[t]];
+        return true;
+      }
+      const Real o = state == NONE ? nets.o.value[i] : known.states[state].output();
+      if (!(std::fabs(o - lessons.targets[sequence]) < lessons.tolerance)) return false;
+    }
+    return false;
+  }
+
+  // Takes note of the step that was computed.
+  void note(const Lessons& lessons, int i) {
+    auto& [known, net, sequence, t, state] = walks[i];
+    typename What::Row row{};
+    for (int u = 0; u < Net::UNITS; u++) row.unit[u] = value(u, i);
+    const uint64_t after = known.number(row, hashes[i]);
+    if (state != NONE) known.next[lessons.of(sequence)[t]][state] = uint8_t(after);
+    state = after;
+    t++;
+  }
+
+  // A number for what a lane's units are, the same wherever they are the same.
+  [[gnu::flatten]] void hash() {
+#pragma GCC ivdep
+    for (int i = 0; i < Net::SIZE; i++) hashes[i] = bits<uint32_t>(nets.o.value[i]);
+    for (int u = 0; u < Net::UNITS - 1; u++)
+#pragma GCC ivdep
+      for (int i = 0; i < Net::SIZE; i++) hashes[i] = (hashes[i] + bits<uint32_t>(nets.h[u].value[i])) * 0x9E3779B1u;
+#pragma GCC ivdep
+    for (int i = 0; i < Net::SIZE; i++) hashes[i] ^= hashes[i] >> 15;
+  }
+
+  // The nets from first to last, each until its first mistake; a lane that is done takes the next one.
+  void run(const Wiring& wiring, uint64_t seed, const uint64_t* ids, float span, int64_t order, const Lessons& lessons,
+           int64_t first, int64_t last, int64_t* out) {
+    int going = 0;
+    auto take = [&](int i) {
+      walks[i].net = first < last ? first++ : -1;
+      if (walks[i].net < 0) return;
+      begin(wiring, seed, ids[walks[i].net], span, i);
+      going++;
+    };
+    auto settle = [&](int i) {  // until a step must be computed for lane i, or there is no net left for it
+      while (walks[i].net >= 0 && !go(lessons, i)) {
+        out[walks[i].net] = walks[i].sequence;
+        going--;
+        take(i);
+      }
+    };
+    for (int i = 0; i < Net::SIZE; i++) take(i), settle(i);
+    while (going) {
+      nets.step(static_cast<const Real*>(x), order);
+      hash();
+      for (int i = 0; i < Net::SIZE; i++)
+        if (walks[i].net >= 0) note(lessons, i), settle(i);
+    }
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+// reference.boxes.
+void lltd_sieve_boxes(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Tensor<const Real> words,
+                      Tensor<const int64_t> table, int64_t hidden, int64_t order, double span, Tensor<Real> out) {
+  const Wiring wiring{table};
+  const int64_t nets = ids.shape[0], length = words.shape[1];
+  by_kind(wiring, hidden, [&](auto kind) {
+    using Net = Block<decltype(kind)::HIDDEN, decltype(kind)::DENSE, Span>;
+    constexpr int64_t TIMES = Net::SIZE / LANES;
+    for_blocks((nets + TIMES - 1) / TIMES, threads, [] { return Net(); }, [&](Net& net, int64_t block, int64_t) {
+      const int64_t first = block * TIMES, count = std::min<int64_t>(Net::SIZE, nets - first);
+      enter(net, wiring, seed, ids.data + first, count, float(span));
+      for (int64_t k = 0; k < words.shape[0]; k++) {
+        net.run(words.data + k * length, length, order);
+        std::copy_n(net.o.low, count, out.data + 2 * k * nets + first);
+        std::copy_n(net.o.high, count, out.data + (2 * k + 1) * nets + first);
+      }
+    });
+  });
+}
+
+// reference.stood.
+void lltd_sieve_stood(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Tensor<const uint8_t> symbols,
+                      Tensor<const Real> alphabet, Tensor<const int64_t> lengths, Tensor<const Real> targets,
+                      Tensor<const int64_t> table, int64_t hidden, int64_t order, double span, double tolerance,
+                      Tensor<int64_t> out) {
+  const Wiring wiring{table};
+  const int64_t nets = ids.shape[0];
+  const Lessons lessons{symbols, alphabet, lengths.data, targets.data, Real(tolerance)};
+  by_kind(wiring, hidden, [&](auto kind) {
+    using Net = Block<decltype(kind)::HIDDEN, decltype(kind)::DENSE, Point, 1>;  // few lanes: the last net has them alone
+    auto share = [&](int64_t part) { return nets * part / threads; };
+    for_blocks(threads * LANES, threads, [] { return Walks<Net>(); }, [&](auto& walks, int64_t start, int64_t) {
+      const int64_t part = start / LANES;
+      walks.run(wiring, seed, ids.data, float(span), order, lessons, share(part), share(part + 1), out.data);
+    });
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,73 @@
+"""Guessed nets put to the test: what can be said of a net's answers before, or without, running it.
+
+Letters as in lltd.kernels.guess.reference: P weights, B nets, S sequences, T steps; W words of K inputs.
+"""
+
+import torch
+from torch import Tensor
+
+from lltd.kernels.guess.reference import ONE_BY_ONE, SYNCHRONOUS, draw, ends
+
+RELATIVE, ABSOLUTE = 2.0**-20, 2.0**-60  # how far from monotone a face's logistic function may be
+
+
+def spread(w: Tensor, x: Tensor, h: Tensor, o: Tensor) -> Tensor:
+    """What units with weights w (units, 3 + n, B) become, (2, units, B), if h (2, n, B) and o (2, B) are intervals.
+
+    Of each weight's source the end is taken that makes the product least, then the one that makes it most. As
+    rounding is monotone, the sums that a net computes lie between these, term by term.
+    """
+    least = most = w[:, 1] + w[:, 0] * x
+    for source, (low, high) in ((2, o), *((3 + j, h[:, j]) for j in range(h.shape[1]))):
+        v = w[:, source]
+        least = least + v * torch.where(v > 0, low, high)
+        most = most + v * torch.where(v > 0, high, low)
+    low, high = torch.sigmoid(least), torch.sigmoid(most)
+    return torch.stack((low * (1 - RELATIVE) - ABSOLUTE, high * (1 + RELATIVE) + ABSOLUTE))
+
+
+def step(w: Tensor, x: Tensor, h: Tensor, o: Tensor, order: int) -> tuple[Tensor, Tensor]:
+    """Intervals of the hidden units (2, n, B) and of the output (2, B) after one step, from those before it."""
+    n, before = h.shape[1], h
+    if order == ONE_BY_ONE:
+        for i in range(n):
+            h = torch.cat((h[:, :i], spread(w[i : i + 1], x, h, o), h[:, i + 1 :]), 1)
+    else:
+        h = spread(w[:n], x, h, o)
+    return h, spread(w[n:], x, before if order == SYNCHRONOUS else h, o)[:, 0]
+
+
+def boxes(
+    seed: int, ids: Tensor, words: Tensor, wiring: Tensor, hidden: int, order: int, span: float
+) -> Tensor:
+    """Between what bounds the output is after each word (W, K), whatever all units were before: (W, 2, B)."""
+    theta = draw(seed, ids, len(wiring), span, words.dtype)
+    w = theta.new_zeros(hidden + 1, hidden + 3, len(ids))
+    w[wiring[:, 0], wiring[:, 1]] = theta
+    any_value = torch.arange(2).to(theta)[:, None].expand(2, len(ids))
+    found = theta.new_empty(len(words), 2, len(ids))
+    for k, word in enumerate(words):
+        h, o = any_value[:, None].expand(2, hidden, -1), any_value
+        for x in word:
+            h, o = step(w, x, h, o, order)
+        found[k] = o
+    return found
+
+
+def stood(
+    seed: int,
+    ids: Tensor,
+    symbols: Tensor,
+    alphabet: Tensor,
+    lengths: Tensor,
+    targets: Tensor,
+    wiring: Tensor,
+    hidden: int,
+    order: int,
+    span: float,
+    tolerance: float,
+) -> Tensor:
+    """How many sequences in a row, alphabet[symbols], each net has right, |error| < tolerance, from the first on."""
+    theta = draw(seed, ids, len(wiring), span, alphabet.dtype)
+    given = ends(theta, alphabet[symbols.long()], lengths, wiring, hidden, order)
+    return ((given - targets[:, None]).abs() < tolerance).cumprod(0).sum(0)

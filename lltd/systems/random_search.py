@@ -16,7 +16,7 @@ from lltd.tasks import Sequences
 
 GUESSES = 2**32  # that a trial has numbers for
 TOGETHER = {"cpu": 8192, "cuda": 2**20}  # guesses looked at in one go, at most: no outcome depends on it
-FEW = 1024  # in the first go
+FEW = 256  # in the first go
 WORDS, WORD = 4, 3  # how many words nets are rejected by, and their length
 SOUGHT = 32  # sequences, and steps, that are looked at for words and for symbols
 
@@ -129,6 +129,23 @@ def stood(
     return count
 
 
+def possible(net: Topology, seed: int, ids: Tensor, known: Clues, *, span: float, tolerance: float) -> Tensor:
+    """Which guesses are not rejected by words: bool (B,).
+
+    A net whose output is confined after a word, whatever it was before, gives much the same answer to all sequences
+    that end so. Where no such answer is right for one of them, the net is rejected.
+    """
+    left = torch.arange(len(ids), device=ids.device)
+    for some in (slice(1), slice(1, None)):  # the first word alone rejects most nets
+        bounds = sieve.boxes(net, seed, ids[left], known.words[some], span=span)
+        within = torch.ones_like(left, dtype=torch.bool)
+        for (low, high), targets in zip(bounds, known.asked[some], strict=True):
+            for target in targets:
+                within &= (low - target < tolerance) & (high - target > -tolerance)
+        left = left[within]
+    return torch.zeros_like(ids, dtype=torch.bool).index_fill(0, left, True)
+
+
 def passed(
     net: Topology | Net,
     seed: int,
@@ -139,24 +156,12 @@ def passed(
     span: float,
     tolerance: float,
 ) -> Tensor:
-    """Which guesses have all sequences right: bool (B,), decided as `stood` decides, mostly without running them.
-
-    A net whose output is confined after a word, whatever it was before, gives much the same answer to all sequences
-    that end so. Where no such answer is right for one of them, the net is rejected.
-    """
-    left = torch.arange(len(ids), device=ids.device)
-    for some in (
-        (slice(1), slice(1, None)) if isinstance(net, Topology) else ()
-    ):  # the first word rejects most nets
-        bounds = sieve.boxes(net, seed, ids[left], known.words[some], span=span)
-        possible = torch.ones_like(left, dtype=torch.bool)
-        for (low, high), targets in zip(bounds, known.asked[some], strict=True):
-            for target in targets:
-                possible = possible & (low - target < tolerance) & (high - target > -tolerance)
-        left = left[possible]
-    right = torch.zeros_like(ids, dtype=torch.bool)
-    count = stood(net, seed, ids[left], shown, known, span=span, tolerance=tolerance)
-    right[left] = count == len(shown.lengths)
+    """Which guesses have all sequences right: bool (B,), decided as `stood` decides, mostly without running them."""
+    right = torch.ones_like(ids, dtype=torch.bool)
+    if isinstance(net, Topology):
+        right = possible(net, seed, ids, known, span=span, tolerance=tolerance)
+    count = stood(net, seed, ids[right], shown, known, span=span, tolerance=tolerance)
+    right[right.clone()] = count == len(shown.lengths)
     return right
 
 

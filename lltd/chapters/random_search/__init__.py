@@ -1,6 +1,6 @@
 """Chapter random_search: section 1 of the NIPS 1996 paper, its rows under every reading, and its claims."""
 
-from lltd.chapters.random_search import contest, outcomes, results
+from lltd.chapters.random_search import certainty, contest, outcomes, results
 from lltd.chapters.random_search.contest import ROWS
 from lltd.chapters.random_search.outcomes import (
     allows,
@@ -17,6 +17,7 @@ __all__ = [
     "ROWS",
     "allows",
     "bands",
+    "certainty",
     "contest",
     "densities",
     "density",

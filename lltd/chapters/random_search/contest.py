@@ -187,6 +187,21 @@ def table(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 
 @experiment(
+    "random_search/many",
+    version=1,
+    seed=3000,
+    runs=len(ROWS) * 3000,
+    shard=len(ROWS) * 50,
+    parameters=_printed(tuple(ROWS)),
+    dtype="float32",
+    flips=0.02,
+)
+def many(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
+    """All printed rows, each trial with a training set of its own, ten times as often."""
+    return _search(recipe, ids, ("guesses", "solved"))
+
+
+@experiment(
     "random_search/slow",
     version=1,
     seed=1996,
@@ -285,8 +300,8 @@ def harder(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 
 TOLERANCES = (0.5, 0.3, 0.1, 0.03, 0.01, 0.001)
-SPANS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-LENGTHS = (10, 30, 100, 300, 1000)
+SPANS = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0, 500.0, 1000.0)
+LENGTHS = (10, 20, 30, 50, 100, 200, 300, 500, 1000)
 GUESSED = 2**13  # by a run
 TASKS: dict[str, Settings] = {
     "2-sequence, A1, n = 1": {**ROWS["2-sequence, A1, n = 1"][0], "noise": 0.2},
@@ -309,10 +324,10 @@ DENSITIES: list[tuple[str, Settings]] = [
 
 @experiment(
     "random_search/density",
-    version=1,
+    version=2,
     seed=100,
-    runs=len(DENSITIES) * 48,
-    shard=len(DENSITIES) * 8,
+    runs=len(DENSITIES) * 96,
+    shard=len(DENSITIES) * 4,
     parameters={
         "common": {**trials.COMMON, "guessed": GUESSED, "tolerances": TOLERANCES},
         "cases": [setting for _, setting in DENSITIES],

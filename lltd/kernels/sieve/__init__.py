@@ -13,6 +13,7 @@ from lltd.kernels.op import Op
 from lltd.kernels.sieve import reference
 
 SYMBOLS = 4  # that `stood` can tell apart
+LAST = 0x4A000000  # the number of the float 2²¹, `lltd.kernels.guess.REACH`
 
 
 def _boxes(seed: int, ids: Tensor, words: Tensor, *others: Tensor | float) -> Tensor:
@@ -23,6 +24,11 @@ def _stood(seed: int, ids: Tensor, *others: Tensor | float) -> Tensor:
     return torch.empty_like(ids)
 
 
+def _slack(first: int, count: int, widening: Tensor) -> Tensor:
+    return widening.new_empty(5)
+
+
+SLACK = Op("sieve_slack", reference.slack, _slack)
 BOXES = Op("sieve_boxes", reference.boxes, _boxes)
 STOOD = Op("sieve_stood", reference.stood, _stood)
 
@@ -39,6 +45,22 @@ def boxes(net: Topology, seed: int, ids: Tensor, words: Tensor, *, span: float =
         net, words, words.new_full((len(words),), words.shape[-1], dtype=torch.int64), ids.device, span
     )
     return BOXES(seed, ids, words, table(net, ids.device), net.hidden, ORDERS[net.order], span)
+
+
+def slack(
+    first: int, count: int, relative: float = reference.RELATIVE, absolute: float = reference.ABSOLUTE
+) -> Tensor:
+    """How far from monotone the logistic function is on `count` floats in a row, from number `first` on: float32 (5,).
+
+    Floats are numbered in order of size, 0 being number 0; 2²¹ has the number LAST. Returned: the largest value, the
+    largest lower bound, the least value, the least upper bound, with these widenings; and the number of floats whose
+    bounds do not hold what they should, see `reference.slack`. Raises ValueError.
+    """
+    if count < 1 or first < -LAST or first + count - 1 > LAST:
+        raise ValueError(
+            f"floats {first} … {first + count - 1}: numbers within ±{LAST}, one at least, are needed"
+        )
+    return SLACK(first, count, torch.tensor((relative, absolute), dtype=torch.float32))
 
 
 def stood(
@@ -63,7 +85,7 @@ def stood(
     _check_single("targets", targets)
     if not 1 <= len(alphabet) <= SYMBOLS:
         raise ValueError(f"alphabet has {len(alphabet)} symbols: between 1 and {SYMBOLS} are possible")
-    if symbols.dtype != torch.uint8 or symbols.numel() and int(symbols.max()) >= len(alphabet):
+    if symbols.dtype != torch.uint8 or (symbols.numel() and int(symbols.max()) >= len(alphabet)):
         raise ValueError(
             f"symbols is {symbols.dtype}: places in an alphabet of {len(alphabet)}, uint8, are needed"
         )

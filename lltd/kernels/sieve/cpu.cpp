@@ -9,10 +9,12 @@ namespace {
 // --- boxes: what a unit can be, from low to high ---
 
 // Rounding is monotone, so sums need no slack: with the ends chosen by the weights' signs, the kernel's own sums lie
-// between these. Its logistic function is monotone but for this much, checked on every float (monotone.cpp).
-constexpr Real RELATIVE = 0x1p-20, ABSOLUTE = 0x1p-60;
-inline Real below(Real y) { return fma_(y, 1 - RELATIVE, -ABSOLUTE); }
-inline Real above(Real y) { return fma_(y, 1 + RELATIVE, ABSOLUTE); }
+// between these. Its logistic function is monotone but for this much: lltd_sieve_slack.
+constexpr Real RELATIVE = 0x1p-20, ABSOLUTE = 0x1p-60;  // reference.py
+inline Real below(Real y, Real relative = RELATIVE, Real absolute = ABSOLUTE) {
+  return fma_(y, 1 - relative, -absolute);
+}
+inline Real above(Real y, Real relative = RELATIVE, Real absolute = ABSOLUTE) { return fma_(y, 1 + relative, absolute); }
 
 template <int SIZE>
 struct alignas(64) Span {
@@ -43,6 +45,16 @@ struct alignas(64) Span {
     }
   }
 };
+
+// The logistic function of floats in a row, by their numbers in order of size.
+template <int COUNT>
+[[gnu::flatten, gnu::noinline]] void logistic_of(int64_t first, Real* y) {
+#pragma GCC ivdep
+  for (int i = 0; i < COUNT; i++) {
+    const int32_t number = int32_t(first) + i;
+    y[i] = logistic_(number < 0 ? -bits<float>(-number) : bits<float>(number));
+  }
+}
 
 // --- states: a net on few symbols has few states, bit by bit; what follows from one is computed once ---
 
@@ -239,6 +251,26 @@ void lltd_sieve_boxes(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids
       }
     });
   });
+}
+
+// reference.slack.
+void lltd_sieve_slack(int64_t, int64_t first, int64_t count, Tensor<const Real> widening, Tensor<Real> out) {
+  constexpr int SOME = 1024;
+  alignas(64) Real y[SOME];
+  const Real relative = widening.data[0], absolute = widening.data[1];
+  Real most = -1, most_low = -1, least = 2, least_high = 2;
+  int64_t wrong = 0;
+  for (int64_t start = 0; start < count; start += SOME) {
+    logistic_of<SOME>(first + start, y);
+    for (int i = 0; i < SOME && start + i < count; i++) {
+      const Real low = below(y[i], relative, absolute), high = above(y[i], relative, absolute);
+      most = std::max(most, y[i]), most_low = std::max(most_low, low);
+      least = std::min(least, y[i]), least_high = std::min(least_high, high);
+      wrong += most > high || most_low > y[i];
+    }
+  }
+  const Real found[] = {most, most_low, least, least_high, Real(wrong)};
+  std::copy_n(found, 5, out.data);
 }
 
 // reference.stood.

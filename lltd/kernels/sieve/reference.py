@@ -26,6 +26,20 @@ def spread(w: Tensor, x: Tensor, h: Tensor, o: Tensor) -> Tensor:
     return torch.stack((low * (1 - RELATIVE) - ABSOLUTE, high * (1 + RELATIVE) + ABSOLUTE))
 
 
+def slack(first: int, count: int, widening: Tensor) -> Tensor:
+    """How far from monotone the logistic function is, as computed, on `count` floats in a row: float32 (5,).
+
+    Floats are numbered in order from `first` on, 0 being number 0. widening (2,): relative and absolute, as above.
+    Returned: the largest value and the largest lower bound, the least value and the least upper bound; and for how
+    many floats the value of a smaller one is above the upper bound, or the lower bound of one above the value.
+    """
+    number = torch.arange(first, first + count, device=widening.device)
+    y = torch.sigmoid(number.abs().int().view(torch.float32) * number.sign())
+    low, high = y * (1 - widening[0]) - widening[1], y * (1 + widening[0]) + widening[1]
+    wrong = (y.cummax(0).values > high) | (low.cummax(0).values > y)
+    return torch.stack((y.max(), low.max(), y.min(), high.min(), wrong.sum().float()))
+
+
 def step(w: Tensor, x: Tensor, h: Tensor, o: Tensor, order: int) -> tuple[Tensor, Tensor]:
     """Intervals of the hidden units (2, n, B) and of the output (2, B) after one step, from those before it."""
     n, before = h.shape[1], h

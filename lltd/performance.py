@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ from lltd.record import MissingRecordError, RecordError, replace_file
 REPEATS = 5
 AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes
 USUAL, SHOWING, GUESSES = Stretch(), Showing(), Guesses()  # what is timed
+TRIAL = Guesses(nets=16_384, sequences=100)  # a whole training set, by each of the search's ways
+SETS, EACH = 8, 4096  # training sets that are drawn, and guesses for each
 MEDIUM = replace(USUAL, runs=1024)  # what is changed along one axis at a time
 AXES = {
     "runs": (64, 256, 1024, 4096, 16384),
@@ -49,9 +52,10 @@ AXES = {
 
 @dataclass(frozen=True)
 class Race:
-    """One piece of work and two ways to do it, both of which return the same float tensor but for rounding.
+    """One piece of work and two ways to do it, both of which return the same tensor but for rounding.
 
-    ceiling: the peer does only a part of the work, which bounds the rest, and its answer is none.
+    ceiling: the peer does only a part of the work, which bounds the rest, and its answer is none. way: how ours does
+    it, where it has several ways. items: how many equal parts the work has, where its rate matters.
     """
 
     op: str
@@ -60,6 +64,8 @@ class Race:
     ours: Callable[[], Tensor]
     theirs: Callable[[], Tensor]
     ceiling: bool = False
+    way: str = ""
+    items: int | None = None
 
 
 def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator[Race]:
@@ -67,8 +73,7 @@ def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator
 
     Raises ValueError where there is no C++ face.
     """
-    if latch.face(work.start[1]) != "cpu.cpp":
-        raise ValueError("latch: there is no C++ face to time, for want of a compiler that works")
+    _need("latch", latch.face(work.start[1]))
     title = f"train {work.runs:,} runs, T = {work.length}, {work.epochs} epochs, one thread"
     for peer in peers:
         yield Race("latch", title, peer, partial(kernel, work), partial(PEERS[peer], work))
@@ -76,8 +81,7 @@ def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator
 
 def small_net_races(work: Showing = SHOWING) -> Iterator[Race]:
     """Gradients of small nets: the C++ face beside each peer, all in float64. Raises ValueError without one."""
-    if small_net.SLOPES.face(work.shown[0])[0] != "cpu.cpp":
-        raise ValueError("small_net: there is no C++ face to time, for want of a compiler that works")
+    _need("small_net", small_net.SLOPES.face(work.shown[0])[0])
     title = f"first and second derivatives of {work.runs:,} nets, five units, T = {work.length}, one thread"
     for peer in small_net_peers.PEERS:
         ours, theirs = small_net_peers.kernel, small_net_peers.PEERS[peer]
@@ -89,23 +93,43 @@ def guess_races(work: Guesses = GUESSES) -> Iterator[Race]:
 
     Raises ValueError where there is no C++ face.
     """
-    if guess.face(work.first[0]) != "cpu.cpp":
-        raise ValueError("guess: there is no C++ face to time, for want of a compiler that works")
-    nets = f"{work.nets:,} guesses of A2"
-    title = f"{nets} sieved by {work.sequences} sequences of parity, one thread"
+    _need("guess", guess.face(work.first[0]))
+    title = f"{work.task}: {work.nets:,} guesses sieved by {work.sequences} sequences, one thread"
     for peer, theirs in guess_peers.SEARCHES.items():
-        yield Race("guess", title, peer, partial(guess_peers.sieve, work), partial(theirs, work))
-    title = f"{nets} shown one sequence, T = {int(work.first[1])}, one thread"
+        yield Race("guess", title, peer, partial(guess_peers.search, work), partial(theirs, work))
+    title = f"{work.task}: {work.nets:,} guesses shown one sequence, T = {int(work.first[1])}, one thread"
     ours = partial(guess_peers.kernel, work)
     yield Race("guess", title, "a bare logistic loop", ours, partial(guess_peers.bare, work), ceiling=True)
     for peer, theirs in guess_peers.BUILDS.items():
         yield Race("guess", title, peer, ours, partial(theirs, work))
 
 
+def ways_races(work: Guesses = TRIAL, sets: int = SETS, each: int = EACH) -> Iterator[Race]:
+    """Random search on each task: by words, by states and by both beside the plain kernel; then with sets to draw.
+
+    Raises ValueError where there is no C++ face.
+    """
+    _need("guess", guess.face(work.first[0]))
+    plain, peer = guess_peers.plain, "the plain kernel"
+    for one in (replace(work, task=task) for task in guess_peers.TASKS):
+        title = f"{one.task}: {one.nets:,} guesses sieved by {one.sequences} sequences, one thread"
+        for way, ours in guess_peers.WAYS.items():
+            yield Race("guess", title, peer, partial(ours, one), partial(plain, one), way=way, items=one.nets)
+    for one in (replace(work, task=task, nets=each) for task in guess_peers.TASKS):
+        title = f"{one.task}: {sets} training sets drawn, {one.nets:,} guesses for each, one thread"
+        ours, theirs = (partial(guess_peers.over_sets, way, one, sets) for way in (guess_peers.search, plain))
+        yield Race("guess", title, peer, ours, theirs, items=sets * each)
+
+
+def _need(op: str, face: str) -> None:
+    if face != "cpu.cpp":
+        raise ValueError(f"{op}: there is no C++ face to time, for want of a compiler that works")
+
+
 RACES: dict[str, Callable[[], Iterator[Race]]] = {
     "latch": latch_races,
     "small_net": small_net_races,
-    "guess": guess_races,
+    "guess": lambda: chain(guess_races(), ways_races()),
 }
 
 
@@ -122,13 +146,13 @@ def check(op: str | None, known: Iterable[str]) -> None:
 
 
 def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
-    """Run both sides by turns: {op, work, peer, ours_s, peer_s, ratio, low, high, device}.
+    """Run both sides by turns: {op, work, peer, way, items, ours_s, peer_s, ratio, low, high, device}.
 
     ours_s, peer_s: median seconds. ratio: the peer's seconds over ours, its median over the pairs; low, high:
     its range over them. A peer that is not here says so in its name and has None for all of them. Raises
     ArithmeticError if the two do not agree: a wrong answer has no speed.
     """
-    row = {"op": race.op, "work": race.work, "peer": race.peer}
+    row = {name: getattr(race, name) for name in ("op", "work", "peer", "way", "items")}
     with _one_thread():
         # The first turn, which also builds and loads what is needed, is not counted.
         try:
@@ -155,9 +179,11 @@ def table(rows: list[dict[str, Any]]) -> str:
         if row["ratio"] is None:
             lines.append(f"  not measured: {row['peer']}")
         else:
+            way = f"{row['way']}: " if row["way"] else ""
+            rate = f", {row['items'] / row['ours_s']:,.0f} a second" if row["items"] else ""
             lines.append(
-                f"  {row['ours_s']:.3g} s against {row['peer_s']:.3g} s of {row['peer']}: "
-                f"{row['ratio']:.3g} times as fast ({row['low']:.3g} to {row['high']:.3g})"
+                f"  {way}{row['ours_s']:.3g} s against {row['peer_s']:.3g} s of {row['peer']}: "
+                f"{row['ratio']:.3g} times as fast ({row['low']:.3g} to {row['high']:.3g}){rate}"
             )
     return "\n".join(lines)
 
@@ -197,7 +223,7 @@ def store(op: str | None = None, repeats: int = REPEATS) -> list[dict[str, Any]]
         with _one_thread():
             stored |= {part: make(repeats) for part, make in PARTS[name].items()}
         replace_file(path_of(name), (json.dumps(stored, indent=1, allow_nan=False) + "\n").encode())
-        rows += stored["races"]
+        rows += stored["races"] + stored.get("ways", [])
     return rows
 
 
@@ -212,6 +238,7 @@ PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
     "guess": {
         "work": lambda repeats: asdict(GUESSES),
         "races": lambda repeats: [timed(race, repeats) for race in guess_races(GUESSES)],
+        "ways": lambda repeats: [timed(race, repeats) for race in ways_races(TRIAL, SETS, EACH)],
     },
 }
 
@@ -231,7 +258,9 @@ def read(op: str) -> dict[str, Any]:
 
 
 def _agreement(ours: Tensor, theirs: Tensor) -> float:
-    """The share of the numbers that are the same but for rounding."""
+    """The share of the numbers that are the same but for rounding; of what either found, what both did."""
+    if ours.dtype == torch.bool:
+        return 1 - ((ours ^ theirs).sum() / (ours | theirs).sum().clamp(min=1)).item()
     return torch.isclose(ours, theirs, rtol=1e-6, atol=1e-9).double().mean().item()
 
 

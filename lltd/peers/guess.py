@@ -1,13 +1,13 @@
-"""The peers of the kernel that guesses nets: they take `Guesses` and return a number for each net, (nets,).
+"""The peers of random search, and of the kernel that guesses nets: they take `Guesses` and answer for each, (nets,).
 
-Those that search get their weights ready made, while the kernel draws its own as it goes.
+Those that search say which nets have all sequences right. They get their weights ready made, while ours draws its own.
 """
 
 import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from torch import Tensor
 
 from lltd import roofline
 from lltd.kernels import guess, native
-from lltd.kernels.guess import A2, GUESS, ORDERS
+from lltd.kernels.guess import GUESS, ORDERS, Topology
 from lltd.peers import MissingPeer
-from lltd.systems.random_search import Lessons, lessons, stood
-from lltd.tasks import parity
+from lltd.systems import random_search
+from lltd.systems import trials_1996 as trials
+from lltd.systems.batches import Settings
+from lltd.systems.random_search import Clues, Lessons, clues, lessons, passed, stood
 
 SEED, SPAN, TOLERANCE = 1, 100.0, 0.1
 CEILING = Path(guess.__file__).with_name("ceiling.cpp")
@@ -27,27 +29,44 @@ BATCH = (
     4096  # nets at a time: of 1000 … 65,536 about the best for either peer, their arrays in the second cache
 )
 CHUNK = 10  # steps in one compiled call: with more of them compiling takes longer, and calls no less
+TASKS: dict[str, Settings] = {
+    "parity, A2": {"task": "parity", "net": "A2"},
+    "Tomita 2, A2": {"task": "tomita", "language": 2, "net": "A2"},
+    "Tomita 4, A2": {"task": "tomita", "language": 4, "net": "A2"},
+    "parity, A1, n = 1": {"task": "parity", "net": "A1, n = 1"},
+    "2-sequence, A2": {"task": "two_sequence", "noise": 0.2**0.5, "net": "A2"},
+}
 
 
 @dataclass(frozen=True)
 class Guesses:
-    """A2 is guessed so many times and shown the parity problem of 1996, in single precision.
+    """So many guesses of one trial of 1996, and the first sequences of its training set, in single precision.
 
-    Of the training set only its first sequences: hardly any net lives to see the later ones, and to PyTorch these
-    few would cost more than they cost a kernel.
+    By default few sequences: hardly any net lives to see the later ones, and to PyTorch these few would cost more
+    than they cost a kernel. task: one of TASKS.
     """
 
+    task: str = "parity, A2"
     nets: int = 65_536
     sequences: int = 10
     shortest: int = 500
     longest: int = 600
+    trial: int = 0
+
+    @cached_property
+    def net(self) -> Topology:
+        """The net whose weights are guessed."""
+        return trials.net(TASKS[self.task])
 
     @cached_property
     def shown(self) -> tuple[Tensor, Lessons]:
         """The nets' ids, and the sequences; nobody may change them."""
-        kind = {"count": self.sequences, "shortest": self.shortest, "longest": self.longest}
-        drawn = parity(SEED, torch.arange(1), first=0, **kind)
-        return torch.arange(self.nets), lessons(drawn, 0, 0.0, 1.0)
+        setting = {**TASKS[self.task], "shortest": self.shortest, "longest": self.longest}
+        drawn = trials.sequences(
+            SEED, torch.tensor([self.trial]), trials.complete(setting), 0, self.sequences
+        )
+        ids = self.trial * random_search.GUESSES + torch.arange(self.nets)
+        return ids, lessons(drawn, 0, 0.0, 1.0)
 
     @cached_property
     def first(self) -> tuple[Tensor, Tensor]:
@@ -57,13 +76,45 @@ class Guesses:
 
     @cached_property
     def theta(self) -> Tensor:
-        """The guessed weights, (52, nets)."""
-        return guess.weights(A2, SEED, self.shown[0], span=SPAN, dtype=torch.float32)
+        """The guessed weights, (P, nets)."""
+        return guess.weights(self.net, SEED, self.shown[0], span=SPAN, dtype=torch.float32)
 
 
-def sieve(work: Guesses) -> Tensor:
-    """The search with the kernel: how many sequences each net has right before its first mistake."""
-    return stood(A2, SEED, *work.shown, span=SPAN, tolerance=TOLERANCE).double()
+def plain(work: Guesses) -> Tensor:
+    """The search with the kernel alone: each step of each net is computed, until its first mistake."""
+    return _stood(work, None)
+
+
+def by_words(work: Guesses) -> Tensor:
+    """Words reject most nets; the others are run as in `plain`."""
+    known = clues(work.shown[1])
+    return _passed(work, known._replace(symbols=None, alphabet=None))
+
+
+def by_states(work: Guesses) -> Tensor:
+    """All nets are followed from state to state, if there are but few symbols."""
+    return _stood(work, clues(work.shown[1]))
+
+
+def search(work: Guesses) -> Tensor:
+    """The search as it is: words reject most nets, the others are followed from state to state."""
+    return _passed(work, clues(work.shown[1]))
+
+
+def _stood(work: Guesses, known: Clues | None) -> Tensor:
+    ids, shown = work.shown
+    count = stood(work.net, SEED, ids, shown, known, span=SPAN, tolerance=TOLERANCE)
+    return count == len(shown.lengths)
+
+
+def _passed(work: Guesses, known: Clues) -> Tensor:
+    ids, shown = work.shown
+    return passed(work.net, SEED, ids, shown, known, span=SPAN, tolerance=TOLERANCE)
+
+
+def over_sets(way: Callable[[Guesses], Tensor], work: Guesses, sets: int) -> Tensor:
+    """The same for the first so many trials, (sets · nets,): each has its own training set, which is drawn here."""
+    return torch.cat([way(replace(work, trial=trial)) for trial in range(sets)])
 
 
 def with_torch(work: Guesses) -> Tensor:
@@ -82,16 +133,16 @@ def compiled(work: Guesses) -> Tensor:
 @torch.inference_mode()
 def _sieved(work: Guesses, run: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """The search with outputs (nets) by run(weights, one sequence): who is right stays and is put together anew."""
-    ids, (inputs, lengths, targets) = work.shown
-    count, left = torch.zeros(len(ids), dtype=torch.float64), ids
+    _, (inputs, lengths, targets) = work.shown
+    right, left = torch.zeros(work.nets, dtype=torch.bool), torch.arange(work.nets)
     with _flushed():
         for x, length, target in zip(
             inputs[:, :, 0].float(), lengths.tolist(), targets.tolist(), strict=True
         ):
             ends = [run(work.theta[:, some], x[:length]) for some in left.split(BATCH)]
             left = left[(torch.cat(ends) - target).abs() < TOLERANCE]
-            count[left] += 1
-    return count
+    right[left] = True
+    return right
 
 
 @contextmanager
@@ -141,8 +192,8 @@ def _run_compiled(theta: Tensor, x: Tensor) -> Tensor:
 
 
 def kernel(work: Guesses) -> Tensor:
-    """The kernel alone: every net's decision, -1 or 1, 0 for none, at the end of one sequence."""
-    return _decided(guess.guess(A2, SEED, work.shown[0], *work.first, span=SPAN))
+    """The plain kernel at one sequence: every net's decision, -1 or 1, 0 for none, at its end."""
+    return _decided(guess.guess(work.net, SEED, work.shown[0], *work.first, span=SPAN))
 
 
 def bare(work: Guesses) -> Tensor:
@@ -151,7 +202,7 @@ def bare(work: Guesses) -> Tensor:
     if library is None:
         raise MissingPeer("no C++ compiler works here")
     x = torch.zeros(roofline.SIZE)
-    values = work.nets * int(work.first[1]) * (A2.hidden + 1)
+    values = work.nets * int(work.first[1]) * (work.net.hidden + 1)
     library["lltd_ceiling_logistic"](ctypes.c_int64(-(-values // len(x))), ctypes.c_void_p(x.data_ptr()))
     return x
 
@@ -161,7 +212,7 @@ def built_for(processor: str) -> Callable[[Guesses], Tensor]:
 
     def decisions(work: Guesses) -> Tensor:
         face = _face(processor)
-        numbers = (torch.tensor(A2.wiring), A2.hidden, ORDERS[A2.order], SPAN)
+        numbers = (torch.tensor(work.net.wiring), work.net.hidden, ORDERS[work.net.order], SPAN)
         return _decided(face(SEED, work.shown[0], *work.first, *numbers))
 
     return decisions
@@ -191,6 +242,12 @@ def _decided(ends: Tensor) -> Tensor:
 SEARCHES: dict[str, Callable[[Guesses], Tensor]] = {
     "PyTorch, A2's wires alone": with_torch,
     "torch.compile, ten steps a call": compiled,
+    "the plain kernel": plain,
+}
+WAYS: dict[str, Callable[[Guesses], Tensor]] = {
+    "words, then the plain kernel": by_words,
+    "states alone": by_states,
+    "words, then states": search,
 }
 BUILDS = {
     "the same built for AVX2": built_for("x86-64-v3"),

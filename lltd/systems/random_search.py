@@ -40,7 +40,7 @@ class Clues(NamedTuple):
     """What a training set has on nets that can be seen without running them through it.
 
     words: float32 (W, K), the last inputs of some sequences. asked: for each word, the targets of the sequences that
-    end so. symbols uint8 (S, T) and alphabet: the inputs, where only a few values occur; None elsewhere.
+    end so. symbols uint8 (S, T) and alphabet: the inputs, where there are few values and a face that gains by it.
     """
 
     words: Tensor
@@ -87,7 +87,9 @@ def clues(shown: Lessons) -> Clues:
     inside = torch.arange(inputs.shape[1], device=inputs.device) < shown.lengths[:, None]
     inputs = torch.where(inside, inputs, inputs[0, 0])
     alphabet = inputs[:2, :SOUGHT].unique()
-    if len(alphabet) <= sieve.SYMBOLS:
+    if (
+        len(alphabet) <= sieve.SYMBOLS and sieve.face(alphabet) == "cpu.cpp"
+    ):  # others would run each net to its end
         symbols = torch.stack([inputs > symbol for symbol in alphabet]).sum(0, dtype=torch.uint8)
         if torch.equal(alphabet[symbols.int()], inputs):
             return Clues(words, targets, symbols, alphabet)

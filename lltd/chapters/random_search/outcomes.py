@@ -75,8 +75,16 @@ def found(row: str, name: str = "guesses", *, one_set: bool = False) -> np.ndarr
 
 
 def waits(row: str, *, one_set: bool = False) -> np.ndarray:
-    """Guesses until solved, of every trial of a row; infinite where the budget was too small."""
-    guesses, solved = (found(row, name, one_set=one_set) for name in ("guesses", "solved"))
+    """Guesses until solved, of very many trials of a row, or of those with one training set for all.
+
+    They are infinite where the budget was too small. Raises ValueError for a row that is not printed.
+    """
+    if one_set or row not in ROWS:
+        guesses, solved = (found(row, name, one_set=one_set) for name in ("guesses", "solved"))
+    else:
+        guesses, solved = (
+            _column(_read("random_search/many"), name, tuple(ROWS), row) for name in ("guesses", "solved")
+        )
     return np.where(solved, guesses.astype(float), np.inf)
 
 

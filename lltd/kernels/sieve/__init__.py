@@ -109,6 +109,11 @@ def stood(
     )
 
 
+def face(alphabet: Tensor) -> str:
+    """Which face serves `stood` on such symbols: "cpu.cpp" or "reference"."""
+    return STOOD.face(alphabet)[0]
+
+
 def _check_single(name: str, value: Tensor) -> None:
     if value.dtype != torch.float32:
         raise TypeError(f"{name} is {value.dtype}: float32 is needed, the precision of a search")

@@ -15,7 +15,6 @@ from lltd.systems.random_search import GUESSES, Clues, Lessons, clues, lessons, 
 
 TRIED = ("parity, A1, n = 1", "parity, A2", "Tomita 2, A2", "Tomita 4, A2", "2-sequence, A2")
 NETS = 2**13  # guessed by a run
-LOOKED_AT = 2  # words whose bounds are compared with what the nets answer
 FLOATS = 2**23  # by a run
 
 
@@ -32,7 +31,7 @@ FLOATS = 2**23  # by a run
 def rejected(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """Of nets guessed for a training set: left by words, right, otherwise decided if run, and answers out of bounds."""
     cells = ids.cpu().numpy() % len(recipe.cells)
-    found = {name: np.zeros(len(ids), np.int32) for name in ("left", "right", "differ", "answers", "outside")}
+    found = {name: np.zeros(len(ids), np.int32) for name in ("left", "right", "differ", "outside")}
     for cell in np.unique(cells):
         rows, setting = np.flatnonzero(cells == cell), dict(recipe.cells[cell])
         nets = setting.pop("nets")
@@ -48,24 +47,18 @@ def rejected(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
             within = possible(net, recipe.seed, candidates, known, **limits)
             found["left"][row], found["right"][row] = within.sum(), right.sum()
             found["differ"][row] = (right != by_run).sum()
-            found["answers"][row], found["outside"][row] = _compared(
-                net, recipe.seed, candidates, lesson, known
-            )
+            found["outside"][row] = _outside(net, recipe.seed, candidates, lesson, known)
     return found
 
 
-def _compared(net: Topology, seed: int, candidates: Tensor, lesson: Lessons, known: Clues) -> tuple[int, int]:
-    """Answers of the nets to sequences that end in a word, and how many of them lie outside its bounds."""
-    inputs, outside = lesson.inputs[:, :, 0].float(), 0
-    for word in known.words[:LOOKED_AT]:
-        ends = [inputs[s, n - len(word) : n] for s, n in enumerate(lesson.lengths.tolist())]
-        s = next(s for s, end in enumerate(ends) if torch.equal(end, word))
-        ((low, high),) = sieve.boxes(net, seed, candidates, word[None])
-        (given,) = guess.guess(
-            net, seed, candidates, inputs[s : s + 1].contiguous(), lesson.lengths[s : s + 1]
-        )
-        outside += int(((given < low) | (given > high)).sum())
-    return LOOKED_AT * len(candidates), outside
+def _outside(net: Topology, seed: int, candidates: Tensor, lesson: Lessons, known: Clues) -> int:
+    """How many nets' answers, to the first sequence that ends in the first word, lie outside the bounds of that word."""
+    inputs, word = lesson.inputs[:, :, 0].float(), known.words[:1]
+    ends = (inputs[s, n - word.shape[1] : n] for s, n in enumerate(lesson.lengths.tolist()))
+    s = next(s for s, end in enumerate(ends) if torch.equal(end, word[0]))
+    ((low, high),) = sieve.boxes(net, seed, candidates, word)
+    (given,) = guess.guess(net, seed, candidates, inputs[s : s + 1].contiguous(), lesson.lengths[s : s + 1])
+    return int(((given < low) | (given > high)).sum())
 
 
 @experiment(
@@ -99,15 +92,12 @@ def wrong() -> int:
 
 
 def counts(row: str) -> dict[str, Count]:
-    """Of a task: nets left by words, right, and otherwise decided if run, of all; answers out of bounds, of those seen.
+    """Of the nets guessed for a task: left by words, right, otherwise decided if run, and answering out of bounds.
 
     Raises ValueError for a task that is not among TRIED.
     """
     if row not in TRIED:
         raise ValueError(f"row is {row!r}: one of {'; '.join(TRIED)} is needed")
     record, cell = read("random_search/rejected"), TRIED.index(row)
-    total = {name: int(record.by_cell(name)[cell].sum()) for name in record}
-    made = NETS * len(record.by_cell("left")[cell])
-    return {name: Count(total[name], made) for name in ("left", "right", "differ")} | {
-        "outside": Count(total["outside"], total["answers"])
-    }
+    found = {name: record.by_cell(name)[cell] for name in ("left", "right", "differ", "outside")}
+    return {name: Count(int(one.sum()), NETS * len(one)) for name, one in found.items()}

@@ -97,7 +97,7 @@ def by_states(work: Guesses) -> Tensor:
 
 
 def search(work: Guesses) -> Tensor:
-    """The search as it is: words reject most nets, the others are followed from state to state."""
+    """The search as it is, in one go: words reject most nets, the others are followed from state to state."""
     return _passed(work, clues(work.shown[1]))
 
 

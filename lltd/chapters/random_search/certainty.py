@@ -52,7 +52,7 @@ def rejected(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 
 def _outside(net: Topology, seed: int, candidates: Tensor, lesson: Lessons, known: Clues) -> int:
-    """How many nets' answers, to the first sequence that ends in the first word, lie outside the bounds of that word."""
+    """How many nets answer the first sequence that ends in the first word with something out of that word's bounds."""
     inputs, word = lesson.inputs[:, :, 0].float(), known.words[:1]
     ends = (inputs[s, n - word.shape[1] : n] for s, n in enumerate(lesson.lengths.tolist()))
     s = next(s for s, end in enumerate(ends) if torch.equal(end, word[0]))

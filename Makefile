@@ -35,8 +35,10 @@ lab: $(INSTALLED)  ## open the chapters in JupyterLab
 refresh: $(INSTALLED)  ## execute every chapter anew and store its outputs
 	$(BIN)/python book/refresh.py
 
-audit: $(INSTALLED)  ## recompute a sample of every stored result and compare
+audit: $(INSTALLED)  ## recompute a sample of every stored result, all of what rejection rests on, and compare
 	$(BIN)/python -m lltd audit
+	$(BIN)/python -m lltd audit random_search/monotone --ids 297
+	$(BIN)/python -m lltd audit random_search/rejected --ids 2560
 
 performance: $(INSTALLED)  ## measure the kernels against their peers
 	$(BIN)/python -m lltd performance

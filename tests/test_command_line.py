@@ -211,7 +211,8 @@ def test_performance_prints_ratios_and_json(lltd, monkeypatch):
     code, shown, _ = lltd("performance", "add", "--json")
     (row,) = json.loads(shown)
     assert code == 0
-    assert set(row) == {"op", "work", "peer", "ours_s", "peer_s", "ratio", "low", "high", "device"}
+    times = {"ours_s", "peer_s", "ratio", "low", "high"}
+    assert set(row) == {"op", "work", "peer", "way", "items", "device"} | times
     assert 1 < row["low"] <= row["ratio"] <= row["high"] and row["peer_s"] > row["ours_s"] > 0
 
 

@@ -4,20 +4,34 @@ from dataclasses import replace
 
 import pytest
 import torch
+from drawn import compiled
 
 from lltd import claims, experiments
 from lltd.chapters import random_search as chapter
 from lltd.chapters.random_search import contest
-from lltd.kernels import guess
+from lltd.kernels import guess, sieve
 from lltd.kernels.guess import A1, A2
 from lltd.kernels.small_net import Net
 from lltd.systems import random_search
 from lltd.systems import trials_1996 as trials
-from lltd.systems.random_search import GUESSES, answers, lessons, search, stood, weights
+from lltd.systems.random_search import (
+    GUESSES,
+    Lessons,
+    answers,
+    clues,
+    lessons,
+    passed,
+    possible,
+    presentations,
+    search,
+    stood,
+    weights,
+)
 
 pytestmark = pytest.mark.usefixtures("doubles")
 SEED = 9
 SHORT = {"shortest": 5, "longest": 12, "lessons": 12, "tests": 20}
+USUAL = {"span": 100.0, "tolerance": 0.1}
 EASY = {"task": "tomita", "language": 1, "net": "A1, n = 1", "budget": 5000, **SHORT}
 
 
@@ -35,11 +49,12 @@ def right(net, trial, candidates, lesson, tolerance=0.1):
     return (given - lesson.targets[:, None].to(given)).abs() < tolerance
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["run", "followed"])
 @pytest.mark.parametrize("net", [A1(1), A1(2), A2, trials.LATCH_II], ids=["A1", "A1, n = 2", "A2", "tanh"])
-def test_sieve_counts_the_sequences_before_the_first_mistake(net):
+def test_sieve_counts_the_sequences_before_the_first_mistake(net, known):
     _, sets = easy(low=-1.0 if isinstance(net, Net) else 0.0)
-    candidates = torch.arange(700)
-    count = stood(net, SEED, 2 * GUESSES + candidates, sets[2], span=100.0, tolerance=0.1)
+    candidates, known = torch.arange(700), clues(sets[2]) if known else None
+    count = stood(net, SEED, 2 * GUESSES + candidates, sets[2], known, span=100.0, tolerance=0.1)
     torch.testing.assert_close(count, right(net, 2, candidates, sets[2]).long().cumprod(0).sum(0))
     assert 0 < count.float().mean() < 12
 
@@ -52,8 +67,20 @@ def test_search_stops_at_the_first_net_that_has_all_sequences_right():
         first = int(solves.all(0).nonzero()[0])
         assert found.solved
         assert found.guesses == first + 1
-        shown = solves[:, : first + 1].long().cumprod(0).sum(0)
-        assert found.presentations == int((shown + 1).clamp(max=12).sum())
+        assert passed(
+            A1(1), SEED, first + trial * GUESSES + torch.arange(1), lesson, clues(lesson), **USUAL
+        ).all()
+
+
+def test_presentations_are_counted_up_to_each_net_s_first_mistake(monkeypatch):
+    _, sets = easy()
+    monkeypatch.setitem(random_search.TOGETHER, "cpu", 70)
+    for trial, lesson in enumerate(sets):
+        solves = right(A1(1), trial, torch.arange(200), lesson).T.tolist()
+        for guesses in (1, 70, 200):
+            # up to and with the first that is wrong
+            expected = sum((*net, False).index(False) + 1 if not all(net) else 12 for net in solves[:guesses])
+            assert presentations(A1(1), SEED, trial, lesson, guesses, **USUAL) == expected
 
 
 def test_no_outcome_depends_on_how_many_guesses_are_looked_at_in_one_go(monkeypatch):
@@ -66,8 +93,170 @@ def test_no_outcome_depends_on_how_many_guesses_are_looked_at_in_one_go(monkeypa
 
 def test_a_budget_is_kept_and_no_net_is_given_out_as_found():
     _, sets = easy(low=1.0, high=1.0)
-    found = search(A1(1), SEED, 0, sets[0]._replace(targets=sets[0].targets + 5), budget=123)
-    assert (found.guesses, found.solved, found.presentations) == (123, False, 123)
+    beyond = sets[0]._replace(targets=sets[0].targets + 5)
+    found = search(A1(1), SEED, 0, beyond, budget=123)
+    assert (found.guesses, found.solved) == (123, False)
+    assert presentations(A1(1), SEED, 0, beyond, 123, **USUAL) == 123
+
+
+# --- nets rejected without being run ---
+
+
+def decided(setting, candidates):
+    """Which of trial 0's candidates have its training set right: by the sieve, and by running each."""
+    setting = trials.complete({"budget": 1, **setting})
+    shown = trials.sequences(SEED, torch.arange(1), setting, 0, setting["lessons"])
+    lesson = lessons(shown, 0, setting["low"], setting["high"])
+    known, given = clues(lesson), {name: setting[name] for name in ("span", "tolerance")}
+    found = passed(trials.net(setting), SEED, candidates, lesson, known, **given)
+    count = stood(trials.net(setting), SEED, candidates, lesson, **given)
+    if isinstance(trials.net(setting), guess.Topology):
+        kept = possible(trials.net(setting), SEED, candidates, known, **given)
+        assert kept[found].all()
+    return found, count == len(lesson.lengths)
+
+
+@pytest.mark.parametrize("lengths", [(1, 4), (5, 12), (30, 50)], ids=str)
+@pytest.mark.parametrize("row", chapter.ROWS)
+def test_what_passes_is_what_stands_in_each_row(row, lengths):
+    if row == "latch, 3 weights" and lengths[0] < 5:
+        lengths = 5, 8  # the class is in the first steps
+    short = {"shortest": lengths[0], "longest": lengths[1], "lessons": 4}
+    found, expected = decided({**chapter.ROWS[row][0], **short}, torch.arange(2000))
+    assert torch.equal(found, expected)
+    if lengths == (5, 12):
+        assert expected.any()
+    assert not expected.all()
+
+
+@pytest.mark.parametrize("row", ["parity, A2", "Tomita 4, A1, n = 2", "2-sequence, A1, n = 1"])
+def test_what_passes_is_what_stands_in_a_whole_training_set(row):
+    found, expected = decided(chapter.ROWS[row][0], torch.arange(6000))
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("order", guess.ORDERS)
+@pytest.mark.parametrize("tolerance", [0.03, 0.5, 0.9])
+def test_what_passes_is_what_stands_at_any_tolerance_and_with_any_targets(order, tolerance):
+    for low, high in ((0.0, 1.0), (1.0, 0.0), (0.25, 0.7)):
+        setting = {**EASY, "low": low, "high": high, "tolerance": tolerance, "order": order, "late": True}
+        found, expected = decided({**setting, "span": 30.0, "lessons": 6}, torch.arange(2000))
+        assert torch.equal(found, expected)
+
+
+def test_words_reject_most_nets_on_parity_and_none_that_solves_it():
+    setting = trials.complete({**chapter.ROWS["parity, A2"][0], "budget": 1})
+    shown = trials.sequences(SEED, torch.arange(1), setting, 0, 100)
+    lesson = lessons(shown, 0, 0.0, 1.0)
+    kept = possible(A2, SEED, torch.arange(20_000), clues(lesson), **USUAL)
+    assert kept.float().mean() < 0.15
+    # Of nothing that is asked, nothing is rejected; of targets that are nobody's, more is.
+    asked = clues(lesson).asked
+    nothing = clues(lesson)._replace(asked=[[] for _ in asked])
+    assert possible(A2, SEED, torch.arange(100), nothing, **USUAL).all()
+    beyond = clues(lesson)._replace(asked=[[5.0] for _ in asked])
+    assert not possible(A2, SEED, torch.arange(100), beyond, **USUAL).any()
+
+
+def test_without_a_compiler_the_same_nets_pass(build):
+    build(LLTD_NO_COMPILER=1)
+    found, expected = decided({**EASY, "lessons": 4}, torch.arange(300))
+    assert torch.equal(found, expected) and expected.any() and not expected.all()
+
+
+@pytest.mark.parametrize("row", ["parity, A2", "Tomita 2, A2", "parity in noise, A1, n = 1"])
+@pytest.mark.parametrize("lengths", [(3, 6), (500, 600)], ids=str)
+def test_words_end_sequences_and_ask_for_the_targets_of_all_that_end_so(row, lengths):
+    setting = trials.complete({**chapter.ROWS[row][0], "budget": 1})
+    setting |= {"shortest": lengths[0], "longest": lengths[1]}
+    shown = trials.sequences(SEED, torch.arange(1), setting, 0, 100)
+    lesson = lessons(shown, 0, 0.0, 1.0)
+    endings = {}
+    for inputs, length, target in list(zip(*lesson, strict=True))[:32]:
+        word = tuple(inputs[length - 3 : length, 0].float().tolist())
+        endings.setdefault(word, set()).add(float(target))
+    known = clues(lesson)
+    words = [tuple(word) for word in known.words.tolist()]
+    assert len(set(words)) == len(words) == len(known.asked) == min(4, len(endings))
+    for word, asked in zip(words, known.asked, strict=True):
+        assert len(asked) == len(set(asked)) and set(asked) == endings[word]
+    # Words that ask most come first.
+    most = sorted((len(targets) for targets in endings.values()), reverse=True)
+    assert [len(asked) for asked in known.asked] == most[:4]
+
+
+def of(rows, lengths=None, targets=None):
+    """Sequences of these inputs, all as long as the longest, to learn."""
+    inputs = torch.tensor(rows)[..., None]
+    lengths = torch.full((len(rows),), inputs.shape[1]) if lengths is None else torch.tensor(lengths)
+    targets = torch.arange(len(rows)) % 2 if targets is None else torch.tensor(targets)
+    return Lessons(inputs, lengths, targets.to(inputs))
+
+
+def symbols_of(lesson):
+    """Whether symbols were found, and then that they are right wherever a sequence goes on."""
+    known = clues(lesson)
+    assert (known.symbols is None) == (known.alphabet is None)
+    if known.symbols is None:
+        return None
+    assert known.symbols.dtype == torch.uint8 and known.alphabet.dtype == torch.float32
+    assert len(known.alphabet) <= sieve.SYMBOLS
+    for coded, inputs, length in zip(known.symbols, lesson.inputs, lesson.lengths, strict=True):
+        assert torch.equal(known.alphabet[coded.int()][:length], inputs[:length, 0].float())
+    return known.alphabet.tolist()
+
+
+@compiled
+def test_inputs_of_few_values_are_taken_for_symbols():
+    _, sets = easy()
+    assert symbols_of(sets[0]) == [-1.0, 1.0]
+    _, sets = easy(late=True)
+    assert symbols_of(sets[0]) == [-1.0, 0.0, 1.0]
+    assert symbols_of(of([[1.0, 1.0], [1.0, 1.0]])) == [1.0]
+    assert symbols_of(of([[1.0, 2.0], [3.0, 4.0], [4.0, 1.0]])) == [1.0, 2.0, 3.0, 4.0]
+    assert symbols_of(of([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])) is None
+    noisy = lessons(trials.sequences(SEED, torch.arange(1), trials.complete({**EASY, "task": "two_sequence"}
+        | {"language": None, "noise": 0.2}), 0, 4), 0, 0.0, 1.0)  # fmt: skip
+    assert symbols_of(noisy) is None
+
+
+@compiled
+@pytest.mark.parametrize("value", [-7.0, 0.5, 1.0 + 2.0**-23, 7.0])
+@pytest.mark.parametrize(("sequence", "step"), [(0, 49), (1, 40), (5, 0), (5, 49)])
+def test_a_value_that_is_seen_late_is_not_taken_for_another(value, sequence, step):
+    rows = [[(-1.0) ** (s * t) for t in range(50)] for s in range(6)]
+    rows[sequence][step] = value
+    assert symbols_of(of(rows)) in (None, sorted({-1.0, 1.0, value}))
+
+
+@compiled
+def test_what_stands_after_a_sequence_s_end_is_no_symbol():
+    rows = [[1.0, -1.0, 9.0, 8.0], [1.0, -1.0, -1.0, 7.0], [1.0, 1.0, 1.0, 1.0]]
+    assert symbols_of(of(rows, [2, 3, 4])) == [-1.0, 1.0]
+
+
+def test_sequences_shorter_than_a_word_end_in_none():
+    known = clues(of([[1.0, -1.0], [-1.0, 1.0]]))
+    assert known.words.shape == (0, 3) and known.asked == []
+    known = clues(of([[1.0, -1.0, 1.0], [-1.0, 1.0, 9.0]], [3, 2]))
+    assert known.words.tolist() == [[1.0, -1.0, 1.0]] and known.asked == [[0.0]]
+    for lesson in (of([[1.0, -1.0], [-1.0, 1.0]]), of([[1.0], [-1.0]])):
+        found = passed(A1(1), SEED, torch.arange(500), lesson, clues(lesson), **USUAL)
+        count = stood(A1(1), SEED, torch.arange(500), lesson, **USUAL)
+        assert torch.equal(found, count == 2) and found.any()
+
+
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_sequences_of_one_class_ask_for_one_target(target):
+    _, sets = easy()
+    lesson = sets[0]._replace(targets=torch.full_like(sets[0].targets, target))
+    assert all(asked == [target] for asked in clues(lesson).asked)
+    found = passed(A1(1), SEED, torch.arange(1000), lesson, clues(lesson), **USUAL)
+    assert torch.equal(found, stood(A1(1), SEED, torch.arange(1000), lesson, **USUAL) == 12)
+    assert found.float().mean() > 0.1
+
+
+# --- trials ---
 
 
 def test_a_sequence_is_right_within_the_tolerance_only():
@@ -128,6 +317,19 @@ def test_with_one_set_for_all_trials_differ_in_their_guesses_alone():
     lesson = lessons(first, 0, 0.0, 1.0)
     for trial, guesses in enumerate(shared["guesses"].tolist()):
         assert right(A1(1), trial, torch.tensor([guesses - 1]), lesson).all()
+
+
+def test_outcomes_that_are_not_wanted_are_not_computed(monkeypatch):
+    every = trials.trials(SEED, torch.arange(3), EASY)
+    assert set(every) == set(trials.OUTCOMES)
+    monkeypatch.delattr(trials, "examined")
+    some = trials.trials(SEED, torch.arange(3), EASY, ("solved", "presentations"))
+    assert set(some) == {"solved", "presentations"}
+    monkeypatch.delattr(trials, "presentations")
+    some |= trials.trials(SEED, torch.arange(3), EASY, ("guesses",))
+    assert all(torch.equal(outcome, every[name]) for name, outcome in some.items())
+    with pytest.raises(ValueError, match="wanted has speed: guesses, solved"):
+        trials.trials(SEED, torch.arange(1), EASY, ("guesses", "speed"))
 
 
 def test_what_is_found_is_examined_in_double_precision():

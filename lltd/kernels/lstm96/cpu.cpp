@@ -1,0 +1,338 @@
+// LSTM as it was in 1996, on a CPU: the same mathematics as reference.py.
+
+#include <memory>
+#include <utility>
+
+#include "flush.hpp"
+#include "logistic.hpp"
+
+namespace {
+
+constexpr int MULTIPLICATION = 1, UNMARKED = 1, LINEAR = 1;  // reference.py
+constexpr Real LARGEST = 0x1p16;
+constexpr int SIZE = LANES / 2;  // trials side by side: of more, weights and traces would not stay in the first cache
+constexpr int CHUNK = 8;         // steps that are drawn together, and added to the traces together
+
+using Lanes = Real[SIZE];
+
+// f(0), f(1) … f(N - 1), with arguments known at compile time: nothing inside the loop over lanes may loop.
+template <class F, int... n>
+inline void unrolled(std::integer_sequence<int, n...>, F f) {
+  (f(std::integral_constant<int, n>()), ...);
+}
+template <int N, class F>
+inline void unrolled(F f) {
+  unrolled(std::make_integer_sequence<int, N>(), f);
+}
+
+// What a block of trials is shown, each lane a sequence of its own. The sequences are aligned at their ends; steps are
+// counted from there, k = 0 the last.
+struct Task {
+  static constexpr int INPUTS = 2, OUTPUTS = 1;
+
+  uint64_t seed;
+  int64_t kind, length, first_pair;
+  uint32_t purpose;
+
+  uint64_t ids[SIZE];
+  uint32_t address[SIZE];                                    // of the sequence's first block
+  alignas(64) Whole last[SIZE], first[SIZE], second[SIZE];   // k of the first pair and of both marks
+  alignas(64) Lanes values[2];                               // of the marked pairs
+
+  uint32_t blocks() const { return uint32_t(1 + (length + length / 10 + 3) / 4); }
+
+  // Draws lengths and marks; returns the length of the longest.
+  int64_t begin(const int64_t* numbers) {
+    Whole longest = 0;
+    for (int i = 0; i < SIZE; i++) {
+      address[i] = uint32_t(numbers[i]) * blocks();
+      uint32_t c0, c1, c2, c3;
+      words(seed, ids[i], address[i], purpose, c0, c1, c2, c3);
+      const auto below = [](uint32_t word, int64_t limit) { return Whole((uint64_t(word) * uint64_t(limit)) >> 32); };
+      const Whole one = below(c1, 10), two = below(c2, length / 2 - 1);
+      last[i] = Whole(length) - 1 + below(c0, length / 10 + 1);
+      first[i] = last[i] - one;
+      second[i] = last[i] - two - (two >= one);  // counted among the pairs still unmarked
+      longest = longest < last[i] ? last[i] : longest;
+    }
+    return longest + 1;
+  }
+
+  // The inputs of step k of every lane, from their words.
+  [[gnu::flatten]] void pairs(const uint32_t* word, Whole k, Lanes* inputs) {
+    const bool product = kind == MULTIPLICATION;
+    const Real span = product ? 1 : 2, low = product ? 0 : -1, neutral = product ? 1 : 0;
+    const Real at_begin = first_pair == UNMARKED ? -1 : 1, at_end = k == 0 ? -1 : 0;
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      const bool begins = k == last[i], one = k == first[i], two = k == second[i];
+      const Real drawn = fma_(uniform(word[i]), span, low), plain = begins ? Real(-1) : at_end;
+      const Real marked = begins ? at_begin : Real(1), counted = begins ? neutral : drawn;
+      inputs[0][i] = one | two ? counted : drawn;
+      inputs[1][i] = one | two ? marked : plain;
+      values[0][i] = one ? counted : values[0][i];
+      values[1][i] = two ? counted : values[1][i];
+    }
+  }
+
+  // The inputs of steps k + 3, k + 2, k + 1, k, for a multiple k of four; each step's begin `stride` lanes apart.
+  [[gnu::flatten]] void draw(Whole k, Lanes* inputs, int stride) {
+    alignas(64) uint32_t word[4][SIZE];
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++)
+      words(seed, ids[i], address[i] + 1 + uint32_t(k / 4), purpose, word[0][i], word[1][i], word[2][i], word[3][i]);
+    for (int n = 0; n < 4; n++) pairs(word[3 - n], k + 3 - n, inputs + n * stride);
+  }
+
+  void target(Lanes* wanted) const {
+    for (int i = 0; i < SIZE; i++) {
+      const Real sum = values[0][i] + values[1][i], product = values[0][i] * values[1][i];
+      wanted[0][i] = kind == MULTIPLICATION ? product : fma_(sum, Real(0.25), Real(0.5));
+    }
+  }
+};
+
+// A block of trials with J blocks of C cells, I inputs and O outputs.
+template <int J, int C, int I, int O>
+struct Block {
+  static constexpr int UNITS = J * (2 + C), CELLS = J * C, SEEN = UNITS + I, SOURCES = SEEN + 1;  // one of them: 1
+  static constexpr int P = UNITS * SOURCES + O * (CELLS + 1);
+  static constexpr int SLOPES = 2 * CELLS;  // of each cell's state: in its own net input, in its input gate's
+  static constexpr int TILE = SLOPES > 8 ? 1 : 2;
+
+  static constexpr int in(int j) { return j * (2 + C); }
+  static constexpr int out(int j) { return j * (2 + C) + 1; }
+  static constexpr int cell(int c) { return c / C * (2 + C) + 2 + c % C; }
+
+  alignas(64) Lanes theta[P], traces[SOURCES][SLOPES];  // weights, and ∂s/∂w
+  alignas(64) Lanes seen[CHUNK + 1][SEEN];              // what step n of a chunk sees; its y are seen by step n + 1
+  alignas(64) Lanes slopes[CHUNK][SLOPES], s[CELLS];
+  alignas(64) Lanes e[O], e_s[CELLS], e_out[J];         // errors: at outputs, in cells, at output gates
+
+  static constexpr int W(int u, int m) { return u * SOURCES + m; }
+  static constexpr int V(int o, int c) { return UNITS * SOURCES + o * (CELLS + 1) + c; }
+
+  // Step n of a chunk, k steps from the end. A lane whose sequence has not begun keeps s = y = 0: its gates are shut.
+  [[gnu::flatten, gnu::noinline]] void step(int n, Whole k, const Whole* last) {
+    const auto& sees = seen[n];
+    auto& y = seen[n + 1];
+    auto& slope = slopes[n];
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      const bool runs = k <= last[i];
+      Real net[UNITS];
+      unrolled<UNITS>([&](auto u) { net[u] = theta[W(u, SEEN)][i]; });
+      unrolled<SEEN>([&](auto m) {
+        const Real source = sees[m][i];
+        unrolled<UNITS>([&](auto u) { net[u] = fma_(theta[W(u, m)][i], source, net[u]); });
+      });
+      unrolled<J>([&](auto j) {
+        const Real in_gate = logistic_(net[in(j)]), out_gate = logistic_(net[out(j)]);
+        const Real y_in = runs ? in_gate : 0, y_out = runs ? out_gate : 0;
+        y[in(j)][i] = y_in, y[out(j)][i] = y_out;
+        unrolled<C>([&](auto c) {
+          constexpr int own = j * C + c;
+          const Real q = logistic_(net[cell(own)]), entering = y_in * fma_(4, q, -2), state = s[own][i] + entering;
+          slope[own][i] = 4 * y_in * (q * (1 - q));
+          slope[CELLS + own][i] = entering * (1 - y_in);
+          s[own][i] = state;
+          y[cell(own)][i] = y_out * fma_(2, logistic_(state), -1);
+        });
+      });
+    }
+  }
+
+  // Adds slope × source, over the steps of a chunk, to the traces of TAKEN sources.
+  template <int TAKEN>
+  [[gnu::flatten, gnu::noinline]] void accumulate(int source) {
+    Lanes (*trace)[SLOPES] = traces + source;
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      Real total[TAKEN][SLOPES];
+      unrolled<TAKEN>([&](auto m) { unrolled<SLOPES>([&](auto c) { total[m][c] = trace[m][c][i]; }); });
+      unrolled<CHUNK>([&](auto n) {
+        Real slope[SLOPES];
+        unrolled<SLOPES>([&](auto c) { slope[c] = slopes[n][c][i]; });
+        unrolled<TAKEN>([&](auto m) {
+          const Real y = seen[n][source + m][i];
+          unrolled<SLOPES>([&](auto c) { total[m][c] = fma_(slope[c], y, total[m][c]); });
+        });
+      });
+      unrolled<TAKEN>([&](auto m) { unrolled<SLOPES>([&](auto c) { trace[m][c][i] = total[m][c]; }); });
+    }
+  }
+
+  // The same for the source that is always 1.
+  [[gnu::flatten, gnu::noinline]] void accumulate_one() {
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++)
+      unrolled<SLOPES>([&](auto c) {
+        Real total = traces[SEEN][c][i];
+        unrolled<CHUNK>([&](auto n) { total += slopes[n][c][i]; });
+        traces[SEEN][c][i] = total;
+      });
+  }
+
+  void clear() {
+    std::fill_n(traces[0][0], SOURCES * SLOPES * SIZE, Real(0));
+    std::fill_n(seen[0][0], (CHUNK + 1) * SEEN * SIZE, Real(0));
+    std::fill_n(slopes[0][0], CHUNK * SLOPES * SIZE, Real(0));
+    std::fill_n(s[0], CELLS * SIZE, Real(0));
+  }
+
+  // Runs the sequences. What the last step saw is left in seen[CHUNK - 1], its y in seen[CHUNK].
+  void run(Task& task, int64_t longest) {
+    clear();
+    for (int64_t left = longest; left > 0; left = (left - 1) / CHUNK * CHUNK) {
+      const int64_t end = (left - 1) / CHUNK * CHUNK;  // of this chunk, in steps from the end; the first may be short
+      for (int n = 0; n < CHUNK; n += 4) task.draw(Whole(end + CHUNK - 4 - n), &seen[n][UNITS], SEEN);
+      const int begin = int(end + CHUNK - left);
+      std::copy_n(seen[CHUNK][0], UNITS * SIZE, seen[begin][0]);
+      for (int n = begin; n < CHUNK; n++) step(n, Whole(end + CHUNK - 1 - n), task.last);
+      for (int m = 0; m + TILE <= SEEN; m += TILE) accumulate<TILE>(m);
+      if constexpr (SEEN % TILE) accumulate<1>(SEEN - 1);
+      accumulate_one();
+    }
+  }
+
+  // |target - output| after a run, the largest of each lane's outputs; and the errors to be sent back.
+  [[gnu::flatten, gnu::noinline]] void answer(const Lanes* targets, bool linear, bool slope, Real* largest) {
+    const auto& y = seen[CHUNK];
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      Real back[CELLS] = {}, most = 0;
+      unrolled<O>([&](auto o) {
+        Real net = theta[V(o, CELLS)][i];
+        unrolled<CELLS>([&](auto c) { net = fma_(theta[V(o, c)][i], y[cell(c)][i], net); });
+        const Real squashed = logistic_(net), answer = linear ? net : squashed, error = targets[o][i] - answer;
+        const Real e_o = linear | !slope ? error : error * (squashed * (1 - squashed)), size = std::fabs(error);
+        most = size <= most ? most : size;  // nan stays
+        e[o][i] = e_o;
+        unrolled<CELLS>([&](auto c) { back[c] = fma_(theta[V(o, c)][i], e_o, back[c]); });
+      });
+      largest[i] = most;
+      unrolled<J>([&](auto j) {
+        const Real y_out = y[out(j)][i];
+        Real sum = 0;
+        unrolled<C>([&](auto c) {
+          constexpr int own = j * C + c;
+          const Real h = fma_(2, logistic_(s[own][i]), -1);
+          sum = fma_(h, back[own], sum);
+          e_s[own][i] = y_out * fma_(-h, h, 1) * Real(0.5) * back[own];
+        });
+        e_out[j][i] = y_out * (1 - y_out) * sum;
+      });
+    }
+  }
+
+  // One weight's step. Recursion over sums stays out of here: `change` is what the error asks for in each lane.
+  template <class Change>
+  [[gnu::flatten]] void move(int p, Real rate, const Whole* learns, Whole* lost, Change change) {
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      const Real w = fma_(rate, change(i), theta[p][i]);
+      theta[p][i] = learns[i] ? w : theta[p][i];
+      lost[i] |= !(std::fabs(w) <= LARGEST);
+    }
+  }
+
+  void learn(const Real* rates, const Whole* learns) {
+    alignas(64) Whole lost[SIZE] = {};
+    for (int u = 0; u < UNITS; u++)
+      for (int m = 0; m < SOURCES; m++) {
+        const int p = W(u, m), j = u / (2 + C), c = j * C + u % (2 + C) - 2;
+        if (u == in(j))
+          move(p, rates[p], learns, lost, [&](int i) {
+            Real sum = 0;
+            unrolled<C>([&](auto v) { sum = fma_(e_s[j * C + v][i], traces[m][CELLS + j * C + v][i], sum); });
+            return sum;
+          });
+        else if (u == out(j))
+          move(p, rates[p], learns, lost, [&](int i) { return m < SEEN ? e_out[j][i] * seen[CHUNK - 1][m][i] : e_out[j][i]; });
+        else
+          move(p, rates[p], learns, lost, [&](int i) { return e_s[c][i] * traces[m][c][i]; });
+      }
+    for (int o = 0; o < O; o++)
+      for (int c = 0; c <= CELLS; c++)
+        move(V(o, c), rates[V(o, c)], learns, lost,
+             [&](int i) { return c < CELLS ? e[o][i] * seen[CHUNK][cell(c)][i] : e[o][i]; });
+    for (int i = 0; i < SIZE; i++)
+      if (lost[i] & learns[i])
+        for (int p = 0; p < P; p++) theta[p][i] = NAN;
+  }
+};
+
+struct Work {  // the arguments of the op
+  int64_t threads;
+  Task task;
+  Tensor<const uint64_t> ids;
+  Tensor<const Real> theta;
+  const int64_t *first, *count;
+  const Real* rates;
+  bool linear, slope;
+  Real *theta_out, *errors;
+
+  // Trials run … run + number - 1 of all.
+  template <class Net>
+  void over(Net& net, Task& task, int64_t run, int64_t number) const {
+    const int64_t trials = ids.shape[0];
+    const auto trial = [&](int i) { return run + (i < number ? i : number - 1); };
+    int64_t most = 0;
+    for (int i = 0; i < SIZE; i++) {
+      task.ids[i] = ids.data[trial(i)];
+      most = std::max(most, count[trial(i)]);
+      for (int p = 0; p < Net::P; p++) net.theta[p][i] = theta.data[p * trials + trial(i)];
+    }
+    for (int64_t n = 0; n < most; n++) {
+      int64_t numbers[SIZE];
+      alignas(64) Whole learns[SIZE];
+      alignas(64) Lanes targets[Task::OUTPUTS];
+      alignas(64) Real largest[SIZE];
+      for (int i = 0; i < SIZE; i++) numbers[i] = first[trial(i)] + n, learns[i] = n < count[trial(i)];
+      net.run(task, task.begin(numbers));
+      task.target(targets);
+      net.answer(targets, linear, slope, largest);
+      net.learn(rates, learns);
+      for (int i = 0; i < number; i++) errors[n * trials + run + i] = learns[i] ? largest[i] : 0;
+    }
+    for (int p = 0; p < Net::P; p++) std::copy_n(net.theta[p], number, theta_out + p * trials + run);
+  }
+
+  template <int J, int C>
+  void with() const {
+    using Net = Block<J, C, Task::INPUTS, Task::OUTPUTS>;
+    const auto make = [&] { return std::make_unique<std::pair<Net, Task>>(Net(), task); };
+    for_blocks(ids.shape[0], threads, make, [&](auto& space, int64_t run, int64_t number) {
+      const Flush flush;
+      for (int64_t begin = 0; begin < number; begin += SIZE)
+        over(space->first, space->second, run + begin, std::min<int64_t>(SIZE, number - begin));
+    });
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+// reference.train, for nets of the sizes below; other sizes are the reference's.
+void lltd_lstm96(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Tensor<const Real> theta,
+                 Tensor<const int64_t> first, Tensor<const int64_t> count, Tensor<const Real> rates, int64_t most,
+                 int64_t blocks, int64_t cells, int64_t kind, int64_t slope, int64_t task, int64_t length,
+                 int64_t first_pair, int64_t purpose, Tensor<Real> theta_out, Tensor<Real> errors) {
+  Task shown = {};
+  shown.seed = seed, shown.kind = task, shown.length = length, shown.first_pair = first_pair;
+  shown.purpose = uint32_t(purpose);
+  std::fill_n(errors.data, most * ids.shape[0], Real(0));
+  const Work work{threads, shown, ids, theta, first.data, count.data, rates.data, kind == LINEAR, slope != 0,
+                  theta_out.data, errors.data};
+  switch (10 * blocks + cells) {
+    case 11: return work.with<1, 1>();
+    case 12: return work.with<1, 2>();
+    case 21: return work.with<2, 1>();
+    case 22: return work.with<2, 2>();
+    case 31: return work.with<3, 1>();
+    case 32: return work.with<3, 2>();
+    case 41: return work.with<4, 1>();
+  }
+}
+}

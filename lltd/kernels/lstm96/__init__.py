@@ -16,7 +16,10 @@ FIRST_PAIRS = {"neutral": reference.NEUTRAL, "unmarked": reference.UNMARKED}
 OUTPUTS = {"logistic": reference.LOGISTIC, "linear": reference.LINEAR}
 SEES = ("gates and cells", "cells")
 COMPILED = {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)}  # blocks and cells that the C++ face has
-SHORTEST, LONGEST = 20, 400_000  # of T: the states of longer sequences leave the domain of the logistic function
+SHORTEST, LONGEST = (
+    20,
+    400_000,
+)  # of T: the states of longer sequences leave the domain of the logistic function
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,14 @@ class Task:
 
 
 def _trained(
-    seed: int, ids: Tensor, theta: Tensor, first: Tensor, count: Tensor, rates: Tensor, most: int, *others: int
+    seed: int,
+    ids: Tensor,
+    theta: Tensor,
+    first: Tensor,
+    count: Tensor,
+    rates: Tensor,
+    most: int,
+    *others: int,
 ) -> tuple[Tensor, Tensor]:
     return theta.new_empty(theta.shape), theta.new_empty(most, theta.shape[1])
 
@@ -129,7 +139,11 @@ def initial(
         raise ValueError(f"input_gate_bias is {input_gate_bias}: {net.blocks} are needed, one for each block")
     wiring = net.wiring(ids.device)
     steps = torch.arange(-(-len(wiring) // 4), device=ids.device)
-    u = uniform(seed, ids, steps[:, None], Purpose.INITIAL, dtype).transpose(0, 1).flatten(0, 1)[: len(wiring)]
+    u = (
+        uniform(seed, ids, steps[:, None], Purpose.INITIAL, dtype)
+        .transpose(0, 1)
+        .flatten(0, 1)[: len(wiring)]
+    )
     theta = span * (2 * u - 1) * wiring[:, None]
     if input_gate_bias is not None:
         W, _ = net.layers(theta)
@@ -183,9 +197,7 @@ def train(
     return _run(net, task, seed, ids, theta, first, count, rates, Purpose.TASK)
 
 
-def test(
-    net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor, *, count: int = 2560
-) -> Tensor:
+def examine(net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor, *, count: int = 2560) -> Tensor:
     """Errors |target - output| (count, B) on sequences that no trial has learnt from; nan where it has diverged.
 
     Arguments as in `train`. Raises ValueError or TypeError. Source: [HS96] section 3.
@@ -193,7 +205,7 @@ def test(
     _check(net, seed, ids, theta)
     if not 1 <= count <= task.most:
         raise ValueError(f"count is {count}: a number of sequences in 1 … {task.most} is needed")
-    first, rates = torch.zeros_like(ids), torch.zeros_like(theta[:, 0]) if len(ids) else theta.new_zeros(len(theta))
+    first, rates = torch.zeros_like(ids), theta.new_zeros(len(theta))
     return _run(net, task, seed, ids, theta, first, first + count, rates, Purpose.TEST)[1]
 
 
@@ -253,7 +265,9 @@ def _check(net: Topology, seed: int, ids: Tensor, theta: Tensor) -> None:
     wiring = net.wiring(theta.device)
     if not theta.is_floating_point() or theta.shape != (len(wiring), len(ids)):
         needed = f"real ({len(wiring)}, {len(ids)})"
-        raise TypeError(f"theta is {theta.dtype} {tuple(theta.shape)}: {needed} is needed for this net and ids")
+        raise TypeError(
+            f"theta is {theta.dtype} {tuple(theta.shape)}: {needed} is needed for this net and ids"
+        )
     if theta.device != ids.device:
         raise ValueError(f"theta lies on {theta.device} and ids on {ids.device}: one is needed")
     if (theta.abs() > reference.LARGEST).any():

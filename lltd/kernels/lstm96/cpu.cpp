@@ -9,13 +9,13 @@
 namespace {
 
 constexpr int MULTIPLICATION = 1, UNMARKED = 1, LINEAR = 1;  // reference.py
-constexpr Real LARGEST = 0x1p16;
+constexpr Real LARGEST = 0x1p16;  // net inputs, of at most 15 sources within ±1, stay in the domain of logistic_
 constexpr int SIZE = LANES / 2;  // trials side by side: of more, weights and traces would not stay in the first cache
-constexpr int CHUNK = 8;         // steps that are drawn together, and added to the traces together
+constexpr int CHUNK = 8;         // steps whose traces are added together: each trace is then fetched and stored once
 
 using Lanes = Real[SIZE];
 
-// f(0), f(1) … f(N - 1), with arguments known at compile time: nothing inside the loop over lanes may loop.
+// f(0), f(1) … f(N - 1), the arguments known to the compiler: it only vectorises over lanes if nothing inside loops.
 template <class F, int... n>
 inline void unrolled(std::integer_sequence<int, n...>, F f) {
   (f(std::integral_constant<int, n>()), ...);
@@ -25,9 +25,9 @@ inline void unrolled(F f) {
   unrolled(std::make_integer_sequence<int, N>(), f);
 }
 
-// What a block of trials is shown, each lane a sequence of its own. The sequences are aligned at their ends; steps are
-// counted from there, k = 0 the last.
-struct Task {
+// What a block of trials is shown, each lane its own sequence. They are aligned at their ends, and steps are counted
+// from there: k = 0 is the last. Another task with targets at the end alone is another class with these functions.
+struct MarkedPairs {
   static constexpr int INPUTS = 2, OUTPUTS = 1;
 
   uint64_t seed;
@@ -35,13 +35,13 @@ struct Task {
   uint32_t purpose;
 
   uint64_t ids[SIZE];
-  uint32_t address[SIZE];                                    // of the sequence's first block
-  alignas(64) Whole last[SIZE], first[SIZE], second[SIZE];   // k of the first pair and of both marks
-  alignas(64) Lanes values[2];                               // of the marked pairs
+  uint32_t address[SIZE];                                   // of the sequence's first block
+  alignas(64) Whole last[SIZE], first[SIZE], second[SIZE];  // k of the first pair and of both marks
+  alignas(64) Lanes values[2];                              // of the marked pairs
 
   uint32_t blocks() const { return uint32_t(1 + (length + length / 10 + 3) / 4); }
 
-  // Draws lengths and marks; returns the length of the longest.
+  // Lengths and marks of the sequences of these numbers; returns the greatest length.
   int64_t begin(const int64_t* numbers) {
     Whole longest = 0;
     for (int i = 0; i < SIZE; i++) {
@@ -58,7 +58,7 @@ struct Task {
     return longest + 1;
   }
 
-  // The inputs of step k of every lane, from their words.
+  // The inputs of step k, from one word for each lane.
   [[gnu::flatten]] void pairs(const uint32_t* word, Whole k, Lanes* inputs) {
     const bool product = kind == MULTIPLICATION;
     const Real span = product ? 1 : 2, low = product ? 0 : -1, neutral = product ? 1 : 0;
@@ -75,7 +75,7 @@ struct Task {
     }
   }
 
-  // The inputs of steps k + 3, k + 2, k + 1, k, for a multiple k of four; each step's begin `stride` lanes apart.
+  // The inputs of steps k + 3 … k, k a multiple of four; those of a step begin `stride` rows after those before.
   [[gnu::flatten]] void draw(Whole k, Lanes* inputs, int stride) {
     alignas(64) uint32_t word[4][SIZE];
 #pragma GCC ivdep
@@ -95,17 +95,16 @@ struct Task {
 // A block of trials with J blocks of C cells, I inputs and O outputs.
 template <int J, int C, int I, int O>
 struct Block {
-  static constexpr int UNITS = J * (2 + C), CELLS = J * C, SEEN = UNITS + I, SOURCES = SEEN + 1;  // one of them: 1
+  static constexpr int UNITS = J * (2 + C), CELLS = J * C, ONE = UNITS + I, SOURCES = ONE + 1;
   static constexpr int P = UNITS * SOURCES + O * (CELLS + 1);
   static constexpr int SLOPES = 2 * CELLS;  // of each cell's state: in its own net input, in its input gate's
-  static constexpr int TILE = SLOPES > 8 ? 1 : 2;
 
   static constexpr int in(int j) { return j * (2 + C); }
   static constexpr int out(int j) { return j * (2 + C) + 1; }
   static constexpr int cell(int c) { return c / C * (2 + C) + 2 + c % C; }
 
   alignas(64) Lanes theta[P], traces[SOURCES][SLOPES];  // weights, and ∂s/∂w
-  alignas(64) Lanes seen[CHUNK + 1][SEEN];              // what step n of a chunk sees; its y are seen by step n + 1
+  alignas(64) Lanes seen[CHUNK + 1][SOURCES];           // what step n of a chunk sees; its y are seen by step n + 1
   alignas(64) Lanes slopes[CHUNK][SLOPES], s[CELLS];
   alignas(64) Lanes e[O], e_s[CELLS], e_out[J];         // errors: at outputs, in cells, at output gates
 
@@ -119,79 +118,63 @@ struct Block {
     auto& slope = slopes[n];
 #pragma GCC ivdep
     for (int i = 0; i < SIZE; i++) {
-      const bool runs = k <= last[i];
-      Real net[UNITS];
-      unrolled<UNITS>([&](auto u) { net[u] = theta[W(u, SEEN)][i]; });
-      unrolled<SEEN>([&](auto m) {
+      Real f[UNITS], state[CELLS], squashed[CELLS];
+      unrolled<UNITS>([&](auto u) { f[u] = theta[W(u, ONE)][i]; });
+      unrolled<ONE>([&](auto m) {
         const Real source = sees[m][i];
-        unrolled<UNITS>([&](auto u) { net[u] = fma_(theta[W(u, m)][i], source, net[u]); });
+        unrolled<UNITS>([&](auto u) { f[u] = fma_(theta[W(u, m)][i], source, f[u]); });
       });
-      unrolled<J>([&](auto j) {
-        const Real in_gate = logistic_(net[in(j)]), out_gate = logistic_(net[out(j)]);
-        const Real y_in = runs ? in_gate : 0, y_out = runs ? out_gate : 0;
-        y[in(j)][i] = y_in, y[out(j)][i] = y_out;
-        unrolled<C>([&](auto c) {
-          constexpr int own = j * C + c;
-          const Real q = logistic_(net[cell(own)]), entering = y_in * fma_(4, q, -2), state = s[own][i] + entering;
-          slope[own][i] = 4 * y_in * (q * (1 - q));
-          slope[CELLS + own][i] = entering * (1 - y_in);
-          s[own][i] = state;
-          y[cell(own)][i] = y_out * fma_(2, logistic_(state), -1);
-        });
+      // What takes long goes first. The gates are shut by a product: the compiler would put off what a choice may not need.
+      const Real runs = k <= last[i];
+      unrolled<UNITS>([&](auto u) { f[u] = logistic_(f[u]); });
+      unrolled<J>([&](auto j) { f[in(j)] *= runs, f[out(j)] *= runs; });
+      unrolled<CELLS>([&](auto c) { state[c] = fma_(f[in(c / C)], fma_(4, f[cell(c)], -2), s[c][i]); });
+      unrolled<CELLS>([&](auto c) { squashed[c] = fma_(2, logistic_(state[c]), -1); });
+      unrolled<CELLS>([&](auto c) {
+        const Real y_in = f[in(c / C)], q = f[cell(c)];
+        slope[c][i] = 4 * y_in * (q * (1 - q));
+        slope[CELLS + c][i] = y_in * fma_(4, q, -2) * (1 - y_in);
+        s[c][i] = state[c];
+        f[cell(c)] = f[out(c / C)] * squashed[c];
       });
+      unrolled<UNITS>([&](auto u) { y[u][i] = f[u]; });
     }
   }
 
-  // Adds slope × source, over the steps of a chunk, to the traces of TAKEN sources.
-  template <int TAKEN>
-  [[gnu::flatten, gnu::noinline]] void accumulate(int source) {
-    Lanes (*trace)[SLOPES] = traces + source;
+  // Adds slope × source, over the steps of a chunk, to the traces of one source.
+  [[gnu::flatten, gnu::noinline]] void accumulate(int m) {
+    Lanes(&trace)[SLOPES] = traces[m];
 #pragma GCC ivdep
     for (int i = 0; i < SIZE; i++) {
-      Real total[TAKEN][SLOPES];
-      unrolled<TAKEN>([&](auto m) { unrolled<SLOPES>([&](auto c) { total[m][c] = trace[m][c][i]; }); });
+      Real total[SLOPES];
+      unrolled<SLOPES>([&](auto c) { total[c] = trace[c][i]; });
       unrolled<CHUNK>([&](auto n) {
-        Real slope[SLOPES];
-        unrolled<SLOPES>([&](auto c) { slope[c] = slopes[n][c][i]; });
-        unrolled<TAKEN>([&](auto m) {
-          const Real y = seen[n][source + m][i];
-          unrolled<SLOPES>([&](auto c) { total[m][c] = fma_(slope[c], y, total[m][c]); });
-        });
+        const Real source = seen[n][m][i];
+        unrolled<SLOPES>([&](auto c) { total[c] = fma_(slopes[n][c][i], source, total[c]); });
       });
-      unrolled<TAKEN>([&](auto m) { unrolled<SLOPES>([&](auto c) { trace[m][c][i] = total[m][c]; }); });
+      unrolled<SLOPES>([&](auto c) { trace[c][i] = total[c]; });
     }
-  }
-
-  // The same for the source that is always 1.
-  [[gnu::flatten, gnu::noinline]] void accumulate_one() {
-#pragma GCC ivdep
-    for (int i = 0; i < SIZE; i++)
-      unrolled<SLOPES>([&](auto c) {
-        Real total = traces[SEEN][c][i];
-        unrolled<CHUNK>([&](auto n) { total += slopes[n][c][i]; });
-        traces[SEEN][c][i] = total;
-      });
   }
 
   void clear() {
     std::fill_n(traces[0][0], SOURCES * SLOPES * SIZE, Real(0));
-    std::fill_n(seen[0][0], (CHUNK + 1) * SEEN * SIZE, Real(0));
+    std::fill_n(seen[0][0], (CHUNK + 1) * SOURCES * SIZE, Real(0));
+    for (auto& sources : seen) std::fill_n(sources[ONE], SIZE, Real(1));
     std::fill_n(slopes[0][0], CHUNK * SLOPES * SIZE, Real(0));
     std::fill_n(s[0], CELLS * SIZE, Real(0));
   }
 
-  // Runs the sequences. What the last step saw is left in seen[CHUNK - 1], its y in seen[CHUNK].
+  // Runs the sequences of a task. What the last step saw is left in seen[CHUNK - 1], its y in seen[CHUNK].
+  template <class Task>
   void run(Task& task, int64_t longest) {
     clear();
     for (int64_t left = longest; left > 0; left = (left - 1) / CHUNK * CHUNK) {
       const int64_t end = (left - 1) / CHUNK * CHUNK;  // of this chunk, in steps from the end; the first may be short
-      for (int n = 0; n < CHUNK; n += 4) task.draw(Whole(end + CHUNK - 4 - n), &seen[n][UNITS], SEEN);
+      for (int n = 0; n < CHUNK; n += 4) task.draw(Whole(end + CHUNK - 4 - n), &seen[n][UNITS], SOURCES);
       const int begin = int(end + CHUNK - left);
       std::copy_n(seen[CHUNK][0], UNITS * SIZE, seen[begin][0]);
       for (int n = begin; n < CHUNK; n++) step(n, Whole(end + CHUNK - 1 - n), task.last);
-      for (int m = 0; m + TILE <= SEEN; m += TILE) accumulate<TILE>(m);
-      if constexpr (SEEN % TILE) accumulate<1>(SEEN - 1);
-      accumulate_one();
+      for (int m = 0; m < SOURCES; m++) accumulate(m);
     }
   }
 
@@ -225,7 +208,7 @@ struct Block {
     }
   }
 
-  // One weight's step. Recursion over sums stays out of here: `change` is what the error asks for in each lane.
+  // Moves weight p by rate × change(lane).
   template <class Change>
   [[gnu::flatten]] void move(int p, Real rate, const Whole* learns, Whole* lost, Change change) {
 #pragma GCC ivdep
@@ -248,7 +231,7 @@ struct Block {
             return sum;
           });
         else if (u == out(j))
-          move(p, rates[p], learns, lost, [&](int i) { return m < SEEN ? e_out[j][i] * seen[CHUNK - 1][m][i] : e_out[j][i]; });
+          move(p, rates[p], learns, lost, [&](int i) { return e_out[j][i] * seen[CHUNK - 1][m][i]; });
         else
           move(p, rates[p], learns, lost, [&](int i) { return e_s[c][i] * traces[m][c][i]; });
       }
@@ -262,6 +245,7 @@ struct Block {
   }
 };
 
+template <class Task>
 struct Work {  // the arguments of the op
   int64_t threads;
   Task task;
@@ -319,12 +303,12 @@ void lltd_lstm96(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Ten
                  Tensor<const int64_t> first, Tensor<const int64_t> count, Tensor<const Real> rates, int64_t most,
                  int64_t blocks, int64_t cells, int64_t kind, int64_t slope, int64_t task, int64_t length,
                  int64_t first_pair, int64_t purpose, Tensor<Real> theta_out, Tensor<Real> errors) {
-  Task shown = {};
+  MarkedPairs shown = {};
   shown.seed = seed, shown.kind = task, shown.length = length, shown.first_pair = first_pair;
   shown.purpose = uint32_t(purpose);
   std::fill_n(errors.data, most * ids.shape[0], Real(0));
-  const Work work{threads, shown, ids, theta, first.data, count.data, rates.data, kind == LINEAR, slope != 0,
-                  theta_out.data, errors.data};
+  const Work<MarkedPairs> work{threads,    shown,          ids,        theta,          first.data, count.data,
+                               rates.data, kind == LINEAR, slope != 0, theta_out.data, errors.data};
   switch (10 * blocks + cells) {
     case 11: return work.with<1, 1>();
     case 12: return work.with<1, 2>();

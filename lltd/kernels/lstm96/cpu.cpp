@@ -124,7 +124,7 @@ struct Block {
         const Real source = sees[m][i];
         unrolled<UNITS>([&](auto u) { f[u] = fma_(theta[W(u, m)][i], source, f[u]); });
       });
-      // What takes long goes first. The gates are shut by a product: the compiler would put off what a choice may not need.
+      // What takes long goes first. A product shuts the gates: what a choice might not need the compiler would put off.
       const Real runs = k <= last[i];
       unrolled<UNITS>([&](auto u) { f[u] = logistic_(f[u]); });
       unrolled<J>([&](auto j) { f[in(j)] *= runs, f[out(j)] *= runs; });

@@ -20,7 +20,9 @@ DTYPES = (torch.float64, torch.float32)
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 ADDING = Task()  # T = 100, as in 1996
 SHORT = Task(length=20)
-TASKS = [Task(name, 23, first_pair) for name, first_pair in product(lstm96.TASKS, lstm96.FIRST_PAIRS)]
+PAIRS = ("adding", "multiplication")
+TASKS = [Task(name, 23, first_pair) for name, first_pair in product(PAIRS, lstm96.FIRST_PAIRS)]
+ORDERS = {2: Task("order of two"), 3: Task("order of three")}
 READINGS = {
     "1996": Topology(),
     "cells only": Topology(sees="cells"),
@@ -30,7 +32,9 @@ READINGS = {
     "no slope": Topology(slope=False),
 }
 readings = pytest.mark.parametrize("net", READINGS.values(), ids=READINGS)
-sizes = pytest.mark.parametrize("size", sorted(lstm96.COMPILED), ids=lambda size: f"{size[0]}x{size[1]}")
+sizes = pytest.mark.parametrize(
+    "size", sorted(lstm96.COMPILED[2, 1]), ids=lambda size: f"{size[0]}x{size[1]}"
+)
 
 
 @pytest.fixture(params=["cpu.cpp", "reference"])
@@ -101,6 +105,8 @@ def test_initial_weights_are_philox_numbers_but_for_the_input_gates():
     assert chi_squared < 19 + 5 * math.sqrt(2 * 19)
     assert (lstm96.initial(net, 1, ids, input_gate_bias=None).abs() < 0.1).all()
     assert torch.equal(lstm96.initial(net, 1, ids[7:9]), lstm96.initial(net, 1, ids)[:, 7:9])
+    W, _ = net.layers(lstm96.initial(net, 1, ids, output_gate_bias=(-2, -4)))
+    assert torch.equal(W[[0, 1, 4, 5], -1, 0], W.new_tensor([-3, -2, -6, -4]))
     absent = READINGS["cells only"]
     assert (lstm96.initial(absent, 1, ids)[~absent.wiring()] == 0).all()
 
@@ -179,6 +185,27 @@ def test_a_sequence_is_what_the_paper_says(task):
     share = 1 / 10 + 9 / 10 / (task.length // 2 - 1)
     deviation = math.sqrt(share * (1 - share) * len(ids))
     assert abs(int(special.sum()) - share * len(ids)) < 5 * deviation
+
+
+@pytest.mark.parametrize("marks", ORDERS)
+def test_the_order_of_symbols_is_the_class(marks):
+    ids, task = torch.arange(8000), ORDERS[marks]
+    inputs, lengths, targets = lstm96.sequences(task, 3, ids, ids % 7)
+    steps = torch.arange(110)[:, None] + lengths - 110  # each row's place in the sequence
+    assert (inputs.sum(1) == (steps >= 0)).all() and ((inputs == 0) | (inputs == 1)).all()
+    shown = torch.where(steps >= 0, inputs.argmax(1), -1)
+    assert fair(torch.bincount(lengths - 100), len(ids) / 11)
+    assert ((shown == 0) == (steps == 0)).all() and ((shown == 1) == (steps == lengths - 1)).all()
+    assert fair(torch.bincount(shown[(shown >= 2) & (shown < 6)] - 2), (shown.clamp(1, 6) % 6 > 1).sum() / 4)
+    marked = shown >= 6
+    assert (marked.sum(0) == marks).all()
+    found = steps.T[marked.T].unflatten(0, (-1, marks))
+    for place, earliest in zip(found.T, (10, 50) if marks == 2 else (10, 33, 66), strict=True):
+        assert fair(torch.bincount(place - earliest), len(ids) / 11) and place.min() == earliest
+    bits = (shown.T[marked.T] - 6).unflatten(0, (-1, marks))
+    classes = (bits * 2 ** torch.arange(marks - 1, -1, -1)).sum(1)  # XX … is 0
+    assert fair(torch.bincount(classes), len(ids) / 2**marks)
+    assert (targets.sum(0) == 1).all() and torch.equal(targets.argmax(0), classes)
 
 
 def test_a_sequence_has_an_address_of_its_own_and_one_meaning_in_both_precisions():
@@ -353,6 +380,27 @@ def test_the_compiled_face_equals_the_reference(size, net):
 
 
 @compiled
+@pytest.mark.parametrize("output", lstm96.OUTPUTS)
+@pytest.mark.parametrize("marks", ORDERS)
+def test_several_outputs_on_the_compiled_face_equal_the_reference(marks, output):
+    net = Topology(marks, inputs=8, outputs=2**marks, output=output)
+    assert net.compiled
+    task = replace(ORDERS[marks], length=27)
+    called = arguments(net, task, begun(net, torch.arange(20), span=1.0), 2, 0.1)
+    for found, expected in zip(lstm96.TRAIN(*called), reference.train(*called), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@compiled
+def test_the_order_of_two_symbols_is_learnt():
+    net, ids = Topology(inputs=8, outputs=4), torch.arange(16)
+    assert net.weights == 156 and Topology(3, inputs=8, outputs=8).weights == 308  # as in 1997
+    theta = lstm96.initial(net, 1, ids, input_gate_bias=(-2, -4), dtype=torch.float32)
+    _, errors = learnt(net, replace(ORDERS[2], length=20), theta, count=10_000)
+    assert (errors[-1000:] < 0.3).float().mean() > 0.9 > (errors[:1000] < 0.3).float().mean()
+
+
+@compiled
 @dtypes
 def test_a_trial_has_the_same_bits_alone_in_a_crowd_and_on_several_threads(dtype):
     net, ids = Topology(), 5 * 2**32 + torch.arange(70) * 2**33
@@ -507,8 +555,10 @@ def test_gates_that_are_shut_for_good_cost_no_more_time():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"blocks": 0}, "blocks is 0 and cells is 2: at least one of each"),
-        ({"cells": 0}, "blocks is 2 and cells is 0"),
+        ({"blocks": 0}, "blocks is 0: at least one is needed"),
+        ({"cells": 0}, "cells is 0"),
+        ({"inputs": 0}, "inputs is 0"),
+        ({"outputs": -1}, "outputs is -1"),
         ({"sees": "gates"}, "sees is 'gates': one of gates and cells, cells"),
         ({"output": "tanh"}, "output is 'tanh': one of logistic, linear"),
     ],
@@ -521,7 +571,7 @@ def test_a_net_that_cannot_be_is_named(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "parity"}, "name is 'parity': one of adding, multiplication"),
+        ({"name": "parity"}, "name is 'parity': one of adding, multiplication, order of two, order of three"),
         ({"length": 19}, "length is 19: T between 20 and 400000"),
         ({"length": 400_001}, "length is 400001"),
         ({"first_pair": "kept"}, "first_pair is 'kept': one of neutral, unmarked"),
@@ -540,6 +590,7 @@ RUNS = [
     ({"ids": torch.tensor([0, -3, 1])}, ValueError, "ids has -3: no number of a trial is negative"),
 ]
 THETAS = [
+    ({"task": ORDERS[2]}, ValueError, "net has 2 inputs and 1 outputs: 8 inputs and 4 outputs are needed"),
     ({"theta": torch.zeros(92, 3)}, TypeError, r"theta is torch.float32 \(92, 3\): real \(93, 3\) is needed"),
     ({"theta": torch.zeros(93, 2)}, TypeError, r"theta is torch.float32 \(93, 2\)"),
     ({"theta": torch.zeros(93, 3).long()}, TypeError, r"theta is torch.int64 \(93, 3\)"),
@@ -560,6 +611,7 @@ THETAS = [
         ({"span": -0.1}, ValueError, r"span is -0.1: a number in \[0, 65536\]"),
         ({"span": math.nan}, ValueError, "span is nan"),
         ({"input_gate_bias": (-3.0,)}, ValueError, r"input_gate_bias is \(-3.0,\): 2 are needed"),
+        ({"output_gate_bias": (1.0, 2.0, 3.0)}, ValueError, "output_gate_bias is .*: 2 are needed"),
     ],
 )
 def test_bad_arguments_of_initial_are_named(change, error, message):

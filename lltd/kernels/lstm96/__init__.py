@@ -1,6 +1,6 @@
 """LSTM as it was in 1996: whole stretches of on-line learning, for many trials at once, each with its own weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,23 +11,30 @@ from lltd.kernels.lstm96 import reference
 from lltd.kernels.op import Op
 from lltd.philox import Purpose, uniform
 
-TASKS = {"adding": reference.ADDING, "multiplication": reference.MULTIPLICATION}
+TASKS = {
+    "adding": reference.ADDING,
+    "multiplication": reference.MULTIPLICATION,
+    "order of two": reference.ORDER_OF_TWO,
+    "order of three": reference.ORDER_OF_THREE,
+}
 FIRST_PAIRS = {"neutral": reference.NEUTRAL, "unmarked": reference.UNMARKED}
 OUTPUTS = {"logistic": reference.LOGISTIC, "linear": reference.LINEAR}
 SEES = ("gates and cells", "cells")
-COMPILED = {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)}  # blocks and cells that the C++ face has
-SHORTEST, LONGEST = (
-    20,
-    400_000,
-)  # of T: the states of longer sequences leave the domain of the logistic function
+COMPILED = {  # inputs and outputs, then the blocks and cells that the C++ face has with them
+    (2, 1): {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)},
+    (8, 4): {(2, 2)},
+    (8, 8): {(3, 2)},
+}
+SHORTEST = 20  # T: from here on the first ten pairs are among the first T/2
+LONGEST = 400_000  # T: states of longer sequences could leave the domain of the logistic function
 
 
 @dataclass(frozen=True)
 class Topology:
-    """A net of `blocks` memory cell blocks of `cells` cells, two inputs and one output.
+    """A net of `blocks` memory cell blocks of `cells` cells, with the inputs and outputs of its task.
 
     sees: which of the hidden layer the hidden layer sees, a step later, "gates and cells" or "cells". cell_bias,
-    output_bias: whether cells, and the output, have one; gates always have. output: "logistic" or "linear". slope:
+    output_bias: whether cells, and outputs, have one; gates always have. output: "logistic" or "linear". slope:
     whether the error of a logistic output has the factor o (1 - o), as that of (d - o)² / 2 has. Raises ValueError.
     Source: [HS96] sections 2 and 3; its net for the adding problem is the default, with 93 weights.
     """
@@ -39,15 +46,15 @@ class Topology:
     output_bias: bool = True
     output: str = "logistic"
     slope: bool = True
+    inputs: int = 2
+    outputs: int = 1
 
     def __post_init__(self) -> None:
-        if self.blocks < 1 or self.cells < 1:
-            raise ValueError(
-                f"blocks is {self.blocks} and cells is {self.cells}: at least one of each is needed"
-            )
-        for name, value, known in (("sees", self.sees, SEES), ("output", self.output, OUTPUTS)):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}: one of {', '.join(known)} is needed")
+        for name in ("blocks", "cells", "inputs", "outputs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: at least one is needed")
+        _check_known("sees", self.sees, SEES)
+        _check_known("output", self.output, OUTPUTS)
 
     @property
     def units(self) -> int:
@@ -57,29 +64,36 @@ class Topology:
     @property
     def weights(self) -> int:
         """How many weights there are to learn."""
-        return int(_wiring(self, torch.device("cpu")).sum())
+        return int(self.wiring().sum())
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the C++ face has nets of this size."""
+        return (self.blocks, self.cells) in COMPILED.get((self.inputs, self.outputs), ())
 
     def wiring(self, device: torch.device | str = "cpu") -> Tensor:
         """Which of the P numbers of theta are weights, bool (P): one tensor for all who ask, not to be changed.
 
-        First the hidden layer's (H, F), F = H + 3 sources: hidden layer, value, marker, 1. Then the output's, from
-        the cells and 1.
+        First the hidden layer's (H, F), from F = H + I + 1 sources: hidden layer, inputs, 1. Then the outputs'
+        (O, J C + 1), from the cells and 1.
         """
         return _wiring(self, torch.device(device))
 
     def layers(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Views of theta (P, B): hidden weights (H, F, B) and output weights (1, J C + 1, B)."""
-        return reference.layers(theta, self.blocks, self.cells, reference.INPUTS, reference.OUTPUTS)
+        """Views of theta (P, B): hidden weights (H, F, B) and output weights (O, J C + 1, B)."""
+        return reference.layers(theta, self.blocks, self.cells, self.inputs, self.outputs)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt: "adding" or "multiplication", with sequences of `length` = T to T + T/10 pairs.
+    """What is to be learnt, with sequences of `length` = T to T + T/10 steps.
 
-    first_pair: what becomes of a first pair that is drawn for a mark. Its value becomes 0 (multiplication: 1), so that
-    it does not count, and its marker 1 ("neutral"), or stays -1 ("unmarked"). Raises ValueError.
-    Sources: [HS96] section 3, which sets X1 to 0 and leaves the rest open; multiplication: Hochreiter & Schmidhuber
-    1997, experiment 5.
+    name: "adding" or "multiplication", of two marked values, inputs a value and a marker; "order of two" or "order of
+    three", of symbols X and Y among others, inputs eight symbols, one output for each order. first_pair: what becomes
+    of a first pair that is drawn for a mark. Its value becomes 0 (multiplication: 1), so that it does not count, and
+    its marker 1 ("neutral"), or stays -1 ("unmarked"). Raises ValueError. reference.py has the details.
+    Sources: [HS96] section 3, which sets X1 to 0 and leaves the rest open; Hochreiter & Schmidhuber 1997, experiments
+    5, 6a and 6b, for the other tasks.
     """
 
     name: str = "adding"
@@ -87,14 +101,15 @@ class Task:
     first_pair: str = "neutral"
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("name", self.name, TASKS),
-            ("first_pair", self.first_pair, FIRST_PAIRS),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}: one of {', '.join(known)} is needed")
+        _check_known("name", self.name, TASKS)
+        _check_known("first_pair", self.first_pair, FIRST_PAIRS)
         if not SHORTEST <= self.length <= LONGEST:
             raise ValueError(f"length is {self.length}: T between {SHORTEST} and {LONGEST} is needed")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many inputs and outputs its nets have."""
+        return reference.SHAPES[TASKS[self.name]]
 
     @property
     def most(self) -> int:
@@ -102,16 +117,8 @@ class Task:
         return 2**32 // reference.blocks_of(self.length)
 
 
-def _trained(
-    seed: int,
-    ids: Tensor,
-    theta: Tensor,
-    first: Tensor,
-    count: Tensor,
-    rates: Tensor,
-    most: int,
-    *others: int,
-) -> tuple[Tensor, Tensor]:
+def _trained(*arguments: Tensor | int) -> tuple[Tensor, Tensor]:
+    theta, most = arguments[2], arguments[6]
     return theta.new_empty(theta.shape), theta.new_empty(most, theta.shape[1])
 
 
@@ -125,29 +132,27 @@ def initial(
     *,
     span: float = 0.1,
     input_gate_bias: Sequence[float] | None = (-3.0, -6.0),
+    output_gate_bias: Sequence[float] | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """Weights to begin with, (P, B), uniform in ±span; where the net has none, 0.
 
-    ids: int64 (B,). input_gate_bias: what the input gates' biases begin with instead, one for each block; None:
-    nothing else. Raises ValueError or TypeError. Source: [HS96] section 3.
+    ids: int64 (B,). input_gate_bias, output_gate_bias: what the biases of these gates begin with instead, one for each
+    block; None: nothing else. Raises ValueError or TypeError. Source: [HS96] section 3.
     """
     _check_run(seed, ids)
     if not 0 <= span <= reference.LARGEST:
         raise ValueError(f"span is {span}: a number in [0, {reference.LARGEST:.0f}] is needed")
-    if input_gate_bias is not None and len(input_gate_bias) != net.blocks:
-        raise ValueError(f"input_gate_bias is {input_gate_bias}: {net.blocks} are needed, one for each block")
     wiring = net.wiring(ids.device)
     steps = torch.arange(-(-len(wiring) // 4), device=ids.device)
-    u = (
-        uniform(seed, ids, steps[:, None], Purpose.INITIAL, dtype)
-        .transpose(0, 1)
-        .flatten(0, 1)[: len(wiring)]
-    )
-    theta = span * (2 * u - 1) * wiring[:, None]
-    if input_gate_bias is not None:
-        W, _ = net.layers(theta)
-        W[:: 2 + net.cells, -1] = theta.new_tensor(input_gate_bias)[:, None]
+    u = uniform(seed, ids, steps[:, None], Purpose.INITIAL, dtype).transpose(0, 1).flatten(0, 1)
+    theta = span * (2 * u[: len(wiring)] - 1) * wiring[:, None]
+    W, _ = net.layers(theta)
+    for gate, (name, biases) in enumerate((("input", input_gate_bias), ("output", output_gate_bias))):
+        if biases is not None:
+            if len(biases) != net.blocks:
+                raise ValueError(f"{name}_gate_bias is {biases}: {net.blocks} are needed, one for each block")
+            W[gate :: 2 + net.cells, -1] = theta.new_tensor(biases)[:, None]
     return theta
 
 
@@ -162,8 +167,8 @@ def sequences(
 ) -> reference.Sequences:
     """What trials `ids` (B) are shown as their sequences `numbers` (B), both int64.
 
-    Returns inputs (T + T/10, 2, B), aligned at their ends and 0 before a sequence begins, lengths int64 (B), and
-    targets (1, B). Raises ValueError or TypeError.
+    Returns inputs (T + T/10, I, B), aligned at their ends and 0 before a sequence begins, lengths int64 (B), and
+    targets (O, B). Raises ValueError or TypeError.
     """
     _check_run(seed, ids)
     _check_numbers(task, ids, numbers=numbers)
@@ -184,17 +189,18 @@ def train(
     """On-line learning: after each sequence one step downhill, of its error at the end alone.
 
     ids: int64 (B,). theta: (P, B), float64 or float32, see `initial`. first, count: int64 (B,); trial b is shown its
-    sequences first[b] … first[b] + count[b] - 1, so that training can be cut anywhere. Returns theta after the last
-    of them, and errors |target - output| (most, B), most the largest count: that of trial b's sequence first[b] + n
-    in row n, 0 from row count[b] on. A trial of which a weight leaves ±2^16 has diverged: all its weights are nan from
-    then on, and all its errors after that one. Raises ValueError or TypeError. Source: [HS96] sections 2 and 3.
+    sequences first[b] … first[b] + count[b] - 1, so that training can be cut anywhere. Returns theta after the last of
+    them, and errors |target - output| (most, B), most the largest count: that of trial b's sequence first[b] + n in
+    row n, of several outputs the largest, and 0 from row count[b] on. A trial of which a weight leaves ±2^16 has
+    diverged: all its weights are nan from then on, and so are all errors after that one. Raises ValueError or
+    TypeError. Source: [HS96] sections 2 and 3.
     """
-    _check(net, seed, ids, theta)
+    _check(net, task, seed, ids, theta)
     _check_numbers(task, ids, first=first, count=count)
     if not 0 < rate < float("inf"):
         raise ValueError(f"rate is {rate}: a positive number is needed")
     rates = rate * net.wiring(theta.device).to(theta.dtype)
-    return _run(net, task, seed, ids, theta, first, count, rates, Purpose.TASK)
+    return _run(net, task, Purpose.TASK, seed, ids, theta, first, count, rates)
 
 
 def examine(net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor, *, count: int = 2560) -> Tensor:
@@ -202,33 +208,24 @@ def examine(net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor, *,
 
     Arguments as in `train`. Raises ValueError or TypeError. Source: [HS96] section 3.
     """
-    _check(net, seed, ids, theta)
+    _check(net, task, seed, ids, theta)
     if not 1 <= count <= task.most:
         raise ValueError(f"count is {count}: a number of sequences in 1 … {task.most} is needed")
     first, rates = torch.zeros_like(ids), theta.new_zeros(len(theta))
-    return _run(net, task, seed, ids, theta, first, first + count, rates, Purpose.TEST)[1]
+    return _run(net, task, Purpose.TEST, seed, ids, theta, first, first + count, rates)[1]
 
 
 def face(net: Topology, theta: Tensor) -> str:
     """Which face serves such a net and such weights: "cpu.cpp" or "reference"."""
-    return TRAIN.face(theta)[0] if (net.blocks, net.cells) in COMPILED else "reference"
+    return TRAIN.face(theta)[0] if net.compiled else "reference"
 
 
-def _run(
-    net: Topology,
-    task: Task,
-    seed: int,
-    ids: Tensor,
-    theta: Tensor,
-    first: Tensor,
-    count: Tensor,
-    rates: Tensor,
-    purpose: Purpose,
-) -> tuple[Tensor, Tensor]:
+def _run(net: Topology, task: Task, purpose: Purpose, *arguments: int | Tensor) -> tuple[Tensor, Tensor]:
+    """arguments: seed, ids, theta, first, count and rates of the op."""
+    count = arguments[4]
     most = int(count.max()) if len(count) else 0
     numbers = (most, net.blocks, net.cells, OUTPUTS[net.output], net.slope, *_said(task), int(purpose))
-    serve = TRAIN if (net.blocks, net.cells) in COMPILED else reference.train
-    return serve(seed, ids, theta, first, count, rates, *numbers)
+    return (TRAIN if net.compiled else reference.train)(*arguments, *numbers)
 
 
 def _said(task: Task) -> tuple[int, int, int]:
@@ -237,8 +234,7 @@ def _said(task: Task) -> tuple[int, int, int]:
 
 @cache
 def _wiring(net: Topology, device: torch.device) -> Tensor:
-    inputs, outputs = reference.INPUTS, reference.OUTPUTS
-    size = net.units * (net.units + inputs + 1) + outputs * (net.blocks * net.cells + 1)
+    size = net.units * (net.units + net.inputs + 1) + net.outputs * (net.blocks * net.cells + 1)
     wiring = torch.ones(size, 1, dtype=torch.bool)
     W, V = net.layers(wiring)
     to, source = W.unflatten(0, (net.blocks, -1)), W[:, : net.units].unflatten(1, (net.blocks, -1))
@@ -251,6 +247,11 @@ def _wiring(net: Topology, device: torch.device) -> Tensor:
     return wiring[:, 0].to(device)
 
 
+def _check_known(name: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}: one of {', '.join(known)} is needed")
+
+
 def _check_run(seed: int, ids: Tensor) -> None:
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed}: an integer in [0, 2**63) is needed")
@@ -260,8 +261,11 @@ def _check_run(seed: int, ids: Tensor) -> None:
         raise ValueError(f"ids has {int(ids.min())}: no number of a trial is negative")
 
 
-def _check(net: Topology, seed: int, ids: Tensor, theta: Tensor) -> None:
+def _check(net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor) -> None:
     _check_run(seed, ids)
+    if (net.inputs, net.outputs) != task.shape:
+        needed = f"{task.shape[0]} inputs and {task.shape[1]} outputs are needed for {task.name!r}"
+        raise ValueError(f"net has {net.inputs} inputs and {net.outputs} outputs: {needed}")
     wiring = net.wiring(theta.device)
     if not theta.is_floating_point() or theta.shape != (len(wiring), len(ids)):
         needed = f"real ({len(wiring)}, {len(ids)})"
@@ -277,12 +281,11 @@ def _check(net: Topology, seed: int, ids: Tensor, theta: Tensor) -> None:
 
 
 def _check_numbers(task: Task, ids: Tensor, **numbers: Tensor) -> None:
-    """Whether these numbers of sequences are int64 (B), and they and their sum are ones that a trial has."""
+    """Raise unless these are int64 (B), not negative, and their sum a number of a sequence, or one more."""
     for name, value in numbers.items():
         if value.dtype != torch.int64 or value.shape != ids.shape:
-            raise TypeError(
-                f"{name} is {value.dtype} {tuple(value.shape)}: int64 of {tuple(ids.shape)} is needed, as ids has"
-            )
+            needed = f"int64 of {tuple(ids.shape)} is needed, as ids has"
+            raise TypeError(f"{name} is {value.dtype} {tuple(value.shape)}: {needed}")
         if value.device != ids.device:
             raise ValueError(f"{name} lies on {value.device}: {ids.device} is needed, as ids does")
         if len(value) and int(value.min()) < 0:

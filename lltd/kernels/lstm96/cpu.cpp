@@ -8,8 +8,8 @@
 
 namespace {
 
-constexpr int MULTIPLICATION = 1, UNMARKED = 1, LINEAR = 1;  // reference.py
-constexpr Real LARGEST = 0x1p16;  // net inputs, of at most 15 sources within ±1, stay in the domain of logistic_
+constexpr int MULTIPLICATION = 1, ORDER_OF_TWO = 2, ORDER_OF_THREE = 3, UNMARKED = 1, LINEAR = 1;  // reference.py
+constexpr Real LARGEST = 0x1p16;  // net inputs, of at most 21 sources within ±1, stay in the domain of logistic_
 constexpr int SIZE = LANES / 2;  // trials side by side: of more, weights and traces would not stay in the first cache
 constexpr int CHUNK = 8;         // steps whose traces are added together: each trace is then fetched and stored once
 
@@ -26,40 +26,54 @@ inline void unrolled(F f) {
 }
 
 // What a block of trials is shown, each lane its own sequence. They are aligned at their ends, and steps are counted
-// from there: k = 0 is the last. Another task with targets at the end alone is another class with these functions.
-struct MarkedPairs {
-  static constexpr int INPUTS = 2, OUTPUTS = 1;
-
+// from there: k = 0 is the last. A task adds what it shows, `begin`, `step` and `target`.
+struct Sequences {
   uint64_t seed;
   int64_t kind, length, first_pair;
   uint32_t purpose;
 
   uint64_t ids[SIZE];
-  uint32_t address[SIZE];                                   // of the sequence's first block
-  alignas(64) Whole last[SIZE], first[SIZE], second[SIZE];  // k of the first pair and of both marks
-  alignas(64) Lanes values[2];                              // of the marked pairs
+  uint32_t address[SIZE];              // of the sequence's first block
+  alignas(64) Whole last[SIZE];        // k of the first step
+  alignas(64) uint32_t word[4][SIZE];  // of the block drawn last
 
-  uint32_t blocks() const { return uint32_t(1 + (length + length / 10 + 3) / 4); }
+  static Whole below(uint32_t word, int64_t limit) { return Whole((uint64_t(word) * uint64_t(limit)) >> 32); }
 
-  // Lengths and marks of the sequences of these numbers; returns the greatest length.
-  int64_t begin(const int64_t* numbers) {
-    Whole longest = 0;
-    for (int i = 0; i < SIZE; i++) {
-      address[i] = uint32_t(numbers[i]) * blocks();
-      uint32_t c0, c1, c2, c3;
-      words(seed, ids[i], address[i], purpose, c0, c1, c2, c3);
-      const auto below = [](uint32_t word, int64_t limit) { return Whole((uint64_t(word) * uint64_t(limit)) >> 32); };
-      const Whole one = below(c1, 10), two = below(c2, length / 2 - 1);
-      last[i] = Whole(length) - 1 + below(c0, length / 10 + 1);
-      first[i] = last[i] - one;
-      second[i] = last[i] - two - (two >= one);  // counted among the pairs still unmarked
-      longest = longest < last[i] ? last[i] : longest;
-    }
-    return longest + 1;
+  [[gnu::flatten]] void draw(uint32_t block) {
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++)
+      words(seed, ids[i], address[i] + block, purpose, word[0][i], word[1][i], word[2][i], word[3][i]);
   }
 
-  // The inputs of step k, from one word for each lane.
-  [[gnu::flatten]] void pairs(const uint32_t* word, Whole k, Lanes* inputs) {
+  // The first block of the sequences of these numbers, and from it their lengths; returns the greatest.
+  int64_t open(const int64_t* numbers) {
+    const uint32_t blocks = uint32_t(1 + (length + length / 10 + 3) / 4);
+    for (int i = 0; i < SIZE; i++) address[i] = uint32_t(numbers[i]) * blocks;
+    draw(0);
+    for (int i = 0; i < SIZE; i++) last[i] = Whole(length) - 1 + below(word[0][i], length / 10 + 1);
+    return *std::max_element(last, last + SIZE) + 1;
+  }
+};
+
+// reference.marked_pairs.
+struct MarkedPairs : Sequences {
+  static constexpr int INPUTS = 2, OUTPUTS = 1;
+
+  alignas(64) Whole first[SIZE], second[SIZE];  // k of the marks
+  alignas(64) Lanes values[2];                  // of the marked pairs
+
+  int64_t begin(const int64_t* numbers) {
+    const int64_t longest = open(numbers);
+    for (int i = 0; i < SIZE; i++) {
+      const Whole one = below(word[1][i], 10), two = below(word[2][i], length / 2 - 1);
+      first[i] = last[i] - one;
+      second[i] = last[i] - two - (two >= one);  // counted among the pairs still unmarked
+    }
+    return longest;
+  }
+
+  // The inputs of step k, from a word for each lane.
+  [[gnu::flatten]] void step(Whole k, const uint32_t* word, Lanes* inputs) {
     const bool product = kind == MULTIPLICATION;
     const Real span = product ? 1 : 2, low = product ? 0 : -1, neutral = product ? 1 : 0;
     const Real at_begin = first_pair == UNMARKED ? -1 : 1, at_end = k == 0 ? -1 : 0;
@@ -75,20 +89,49 @@ struct MarkedPairs {
     }
   }
 
-  // The inputs of steps k + 3 … k, k a multiple of four; those of a step begin `stride` rows after those before.
-  [[gnu::flatten]] void draw(Whole k, Lanes* inputs, int stride) {
-    alignas(64) uint32_t word[4][SIZE];
-#pragma GCC ivdep
-    for (int i = 0; i < SIZE; i++)
-      words(seed, ids[i], address[i] + 1 + uint32_t(k / 4), purpose, word[0][i], word[1][i], word[2][i], word[3][i]);
-    for (int n = 0; n < 4; n++) pairs(word[3 - n], k + 3 - n, inputs + n * stride);
-  }
-
   void target(Lanes* wanted) const {
     for (int i = 0; i < SIZE; i++) {
       const Real sum = values[0][i] + values[1][i], product = values[0][i] * values[1][i];
       wanted[0][i] = kind == MULTIPLICATION ? product : fma_(sum, Real(0.25), Real(0.5));
     }
+  }
+};
+
+// reference.temporal_order, with MARKS symbols whose order is asked for.
+template <int MARKS>
+struct TemporalOrder : Sequences {
+  static constexpr int INPUTS = 8, OUTPUTS = 1 << MARKS;
+
+  alignas(64) Whole marks[MARKS][SIZE], symbols[MARKS][SIZE], order[SIZE];  // k of the marks; X is 0 and Y is 1
+
+  int64_t begin(const int64_t* numbers) {
+    const int64_t longest = open(numbers);
+    std::fill_n(order, SIZE, Whole(0));
+    for (int m = 0; m < MARKS; m++) {
+      const int64_t earliest = length * (m == 0 ? 10 : MARKS == 2 ? 50 : 33 * m) / 100;
+      for (int i = 0; i < SIZE; i++) {
+        marks[m][i] = last[i] - Whole(earliest) - below(word[1 + m][i], length / 10 + 1);
+        symbols[m][i] = word[1 + m][i] & 1;
+        order[i] = 2 * order[i] + symbols[m][i];
+      }
+    }
+    return longest;
+  }
+
+  [[gnu::flatten]] void step(Whole k, const uint32_t* word, Lanes* inputs) {
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      Whole shown = 2 + Whole(word[i] >> 30);
+      unrolled<MARKS>([&](auto m) { shown = k == marks[m][i] ? 6 + symbols[m][i] : shown; });
+      shown = k == last[i] ? 0 : shown;
+      shown = k == 0 ? 1 : shown;
+      unrolled<INPUTS>([&](auto n) { inputs[n][i] = shown == n; });
+    }
+  }
+
+  void target(Lanes* wanted) const {
+    for (int o = 0; o < OUTPUTS; o++)
+      for (int i = 0; i < SIZE; i++) wanted[o][i] = order[i] == o;
   }
 };
 
@@ -170,7 +213,11 @@ struct Block {
     clear();
     for (int64_t left = longest; left > 0; left = (left - 1) / CHUNK * CHUNK) {
       const int64_t end = (left - 1) / CHUNK * CHUNK;  // of this chunk, in steps from the end; the first may be short
-      for (int n = 0; n < CHUNK; n += 4) task.draw(Whole(end + CHUNK - 4 - n), &seen[n][UNITS], SOURCES);
+      for (int n = 0; n < CHUNK; n++) {
+        const int64_t k = end + CHUNK - 1 - n;
+        if (n % 4 == 0) task.draw(uint32_t(1 + k / 4));  // a block is four steps'
+        task.step(Whole(k), task.word[k % 4], &seen[n][UNITS]);
+      }
       const int begin = int(end + CHUNK - left);
       std::copy_n(seen[CHUNK][0], UNITS * SIZE, seen[begin][0]);
       for (int n = begin; n < CHUNK; n++) step(n, Whole(end + CHUNK - 1 - n), task.last);
@@ -292,31 +339,47 @@ struct Work {  // the arguments of the op
         over(space->first, space->second, run + begin, std::min<int64_t>(SIZE, number - begin));
     });
   }
+
+  // The sizes that lltd.kernels.lstm96.COMPILED names; others are the reference's.
+  void dispatch(int64_t blocks, int64_t cells) const {
+    const int64_t size = 10 * blocks + cells;
+    constexpr bool small = Task::INPUTS == 2;
+    if constexpr (small) {
+      if (size == 11) with<1, 1>();
+      if (size == 12) with<1, 2>();
+      if (size == 21) with<2, 1>();
+      if (size == 31) with<3, 1>();
+      if (size == 41) with<4, 1>();
+    }
+    if constexpr (small || Task::OUTPUTS == 4)
+      if (size == 22) with<2, 2>();
+    if constexpr (small || Task::OUTPUTS == 8)
+      if (size == 32) with<3, 2>();
+  }
 };
 
 }  // namespace
 
 extern "C" {
 
-// reference.train, for nets of the sizes below; other sizes are the reference's.
+// reference.train.
 void lltd_lstm96(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Tensor<const Real> theta,
                  Tensor<const int64_t> first, Tensor<const int64_t> count, Tensor<const Real> rates, int64_t most,
                  int64_t blocks, int64_t cells, int64_t kind, int64_t slope, int64_t task, int64_t length,
                  int64_t first_pair, int64_t purpose, Tensor<Real> theta_out, Tensor<Real> errors) {
-  MarkedPairs shown = {};
-  shown.seed = seed, shown.kind = task, shown.length = length, shown.first_pair = first_pair;
-  shown.purpose = uint32_t(purpose);
   std::fill_n(errors.data, most * ids.shape[0], Real(0));
-  const Work<MarkedPairs> work{threads,    shown,          ids,        theta,          first.data, count.data,
-                               rates.data, kind == LINEAR, slope != 0, theta_out.data, errors.data};
-  switch (10 * blocks + cells) {
-    case 11: return work.with<1, 1>();
-    case 12: return work.with<1, 2>();
-    case 21: return work.with<2, 1>();
-    case 22: return work.with<2, 2>();
-    case 31: return work.with<3, 1>();
-    case 32: return work.with<3, 2>();
-    case 41: return work.with<4, 1>();
-  }
+  const auto serve = [&](auto shown) {
+    shown.seed = seed, shown.kind = task, shown.length = length, shown.first_pair = first_pair;
+    shown.purpose = uint32_t(purpose);
+    Work<decltype(shown)>{threads,    shown,          ids,        theta,          first.data, count.data,
+                          rates.data, kind == LINEAR, slope != 0, theta_out.data, errors.data}
+        .dispatch(blocks, cells);
+  };
+  if (task == ORDER_OF_TWO)
+    serve(TemporalOrder<2>());
+  else if (task == ORDER_OF_THREE)
+    serve(TemporalOrder<3>());
+  else
+    serve(MarkedPairs());
 }
 }

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lltd.philox import integers, uniform
+from lltd.philox import block
 
-ADDING, MULTIPLICATION = 0, 1  # the tasks
-NEUTRAL, UNMARKED = 0, 1  # what becomes of a first pair that is drawn for a mark: see `draw`
+ADDING, MULTIPLICATION, ORDER_OF_TWO, ORDER_OF_THREE = range(4)  # the tasks
+NEUTRAL, UNMARKED = 0, 1  # what becomes of a first pair that is drawn for a mark: see `marked_pairs`
 LOGISTIC, LINEAR = 0, 1  # the output units
-INPUTS, OUTPUTS = 2, 1  # of these tasks: a value and a marker, and one number
+SHAPES = {ADDING: (2, 1), MULTIPLICATION: (2, 1), ORDER_OF_TWO: (8, 4), ORDER_OF_THREE: (8, 8)}  # I, O
 LARGEST = 2.0**16  # a trial has diverged once a weight is larger than that
 
 
@@ -51,37 +51,86 @@ def draw(
     purpose: int,
     dtype: torch.dtype,
 ) -> Sequences:
-    """Sequence number `numbers` (B) of each trial `ids` (B). [HS96] section 3.
+    """Sequence number `numbers` (B) of each trial `ids` (B), of T … T + T/10 steps, T = length.
 
-    A sequence has T … T + T/10 pairs of a value and a marker, T = length. One of the first ten pairs is marked, then
-    one of the first T/2 - 1 still unmarked ones. Markers are 1 where marked, -1 at both ends, 0 elsewhere.
-
-    ADDING: values uniform in (-1, 1), the target is 1/2 + (X1 + X2) / 4, and the neutral value 0. MULTIPLICATION:
-    values uniform in (0, 1), the target is X1 X2, and the neutral value 1. If either mark falls on the first pair,
-    its value becomes the neutral one; its marker becomes 1 (NEUTRAL) or stays -1 (UNMARKED).
-
-    Values are drawn by their distance from the end, k = 0 first: word k % 4 of block 1 + k // 4 of the sequence.
+    What it shows is drawn by the distance from its end, k = 0 the last step: word k % 4 of block 1 + k // 4. Its length
+    and the places of what counts are drawn from the words of block 0.
     """
-    longest, neutral = length + length // 10, float(task == MULTIPLICATION)
-    begin = numbers * blocks_of(length)
-    limits = torch.tensor([[length // 10 + 1], [10], [length // 2 - 1], [1]], device=ids.device)
-    extra, first, second, _ = integers(seed, ids, begin, purpose, limits)
-    second = second + (second >= first)  # counted among the pairs still unmarked
-    lengths = length + extra
+    show = marked_pairs if task in (ADDING, MULTIPLICATION) else temporal_order
+    begin, longest = numbers * blocks_of(length), length + length // 10
+    places = block(seed, ids, begin, purpose)
+    lengths = length + below(places[0], length // 10 + 1)
     addresses = begin + torch.arange(1, blocks_of(length), device=ids.device)[:, None]
-    values = uniform(seed, ids, addresses, purpose, dtype).transpose(0, 1).flatten(0, 1)[:longest]
+    words = block(seed, ids, addresses, purpose).transpose(0, 1).flatten(0, 1)[:longest]
+    inputs, targets = show(words, places[1:], lengths, task, first_pair, dtype, length)
+    inside = torch.arange(longest, device=ids.device)[:, None, None] < lengths
+    return Sequences((inputs * inside).flip(0), lengths, targets)
+
+
+def below(word: Tensor, high: int) -> Tensor:
+    """Integers in [0, high) from 32-bit words."""
+    return (word * high) >> 32
+
+
+def marked_pairs(
+    words: Tensor,
+    places: Tensor,
+    lengths: Tensor,
+    task: int,
+    first_pair: int,
+    dtype: torch.dtype,
+    length: int,
+) -> tuple[Tensor, Tensor]:
+    """Adding and multiplication: pairs of a value and a marker (T, 2, B), k = 0 first, and targets (1, B).
+
+    One of the first ten pairs is marked, then one of the first T/2 - 1 still unmarked ones. Markers are 1 where
+    marked, -1 at both ends, 0 elsewhere. ADDING: values uniform in (-1, 1), the target is 1/2 + (X1 + X2) / 4, the
+    neutral value 0. MULTIPLICATION: values uniform in (0, 1), the target is X1 X2, the neutral value 1. If a mark falls
+    on the first pair, its value becomes the neutral one; its marker becomes 1 (NEUTRAL) or stays -1 (UNMARKED).
+    Sources: [HS96] section 3; Hochreiter & Schmidhuber 1997, experiment 5.
+    """
+    first, second = below(places[0], 10), below(places[1], length // 2 - 1)
+    second = second + (second >= first)  # counted among the pairs still unmarked
+    values = ((words >> 9).to(dtype) + 0.5) * 2.0**-23  # as in lltd.philox.uniform
     if task == ADDING:
         values = 2 * values - 1
-    k = torch.arange(longest, device=ids.device)[:, None]
+    k = torch.arange(len(words), device=words.device)[:, None]
     at_first, marks = k == lengths - 1, torch.stack((lengths - 1 - first, lengths - 1 - second))
     marked = (k == marks[0]) | (k == marks[1])
-    values = torch.where(marked & at_first, neutral, values)
+    values = torch.where(marked & at_first, float(task == MULTIPLICATION), values)
     markers = torch.where(at_first | (k == 0), -1.0, 0.0)
     markers = torch.where(marked & ~(at_first & (first_pair == UNMARKED)), 1.0, markers)
     X1, X2 = values.gather(0, marks)
     target = 0.5 + (X1 + X2) / 4 if task == ADDING else X1 * X2
-    inputs = torch.stack((values, markers.to(dtype)), 1) * (k < lengths)[:, None]
-    return Sequences(inputs.flip(0), lengths, target[None])
+    return torch.stack((values, markers.to(dtype)), 1), target[None]
+
+
+def temporal_order(
+    words: Tensor,
+    places: Tensor,
+    lengths: Tensor,
+    task: int,
+    first_pair: int,
+    dtype: torch.dtype,
+    length: int,
+) -> tuple[Tensor, Tensor]:
+    """Temporal order: symbols E, B, a, b, c, d, X, Y one-hot (T, 8, B), k = 0 first, and their order one-hot (O, B).
+
+    E comes first, B last, and between them any of a … d, but for two or three symbols that are X or Y, as likely. The
+    class is their order, XX, XY, YX, YY, or XXX … YYY. Counted from 0, their steps are uniform from T/10, T/2 (two
+    symbols) or from T/10, 33T/100, 66T/100 (three), each to T/10 later. Source: Hochreiter & Schmidhuber 1997,
+    experiments 6a and 6b, which have T = 100.
+    """
+    earliest = (10, 50) if task == ORDER_OF_TWO else (10, 33, 66)
+    k = torch.arange(len(words), device=words.device)[:, None]
+    shown, order = 2 + (words >> 30), torch.zeros_like(lengths)
+    for percent, word in zip(earliest, places, strict=False):
+        mark = lengths - 1 - percent * length // 100 - below(word, length // 10 + 1)
+        shown = torch.where(k == mark, 6 + (word & 1), shown)
+        order = 2 * order + (word & 1)
+    shown = torch.where(k == 0, 1, torch.where(k == lengths - 1, 0, shown))
+    inputs, outputs = (torch.arange(number, device=words.device)[:, None] for number in SHAPES[task])
+    return (shown[:, None] == inputs).to(dtype), (order == outputs).to(dtype)
 
 
 class Memory(NamedTuple):

@@ -13,7 +13,7 @@ from torch.library import opcheck
 
 from lltd import philox
 from lltd.kernels import lstm96
-from lltd.kernels.lstm96 import Task, Topology, reference
+from lltd.kernels.lstm96 import Task, Topology, reference, tasks
 from lltd.philox import Purpose
 
 DTYPES = (torch.float64, torch.float32)
@@ -217,7 +217,7 @@ def test_a_sequence_has_an_address_of_its_own_and_one_meaning_in_both_precisions
     alone = lstm96.sequences(ADDING, 1, ids[2:], numbers[2:])
     assert torch.equal(alone.inputs, both.inputs[..., 2:]) and torch.equal(alone.targets, both.targets[:, 2:])
     # The last values are drawn first, in the block after the marks'.
-    begin = 7 * reference.blocks_of(100)
+    begin = 7 * tasks.blocks_of(100)
     u = philox.uniform(1, 5, torch.arange(begin + 1, begin + 26), Purpose.TASK).T.flatten()
     known = both.inputs[-100:, 0, 2].flip(0)
     assert (known == 2 * u - 1).sum() >= 99
@@ -258,7 +258,7 @@ def drawn_sequences(trials, inputs, outputs, longest=9):
     )
     lengths = torch.arange(trials) % 4 + longest - 3
     shown = (2 * u[0, : longest * inputs] - 1).unflatten(0, (longest, inputs))
-    return reference.Sequences(shown, lengths, u[1, -outputs:])
+    return tasks.Sequences(shown, lengths, u[1, -outputs:])
 
 
 COST = {

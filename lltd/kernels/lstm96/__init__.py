@@ -7,17 +7,17 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from lltd.kernels.lstm96 import reference
+from lltd.kernels.lstm96 import reference, tasks
 from lltd.kernels.op import Op
 from lltd.philox import Purpose, uniform
 
 TASKS = {
-    "adding": reference.ADDING,
-    "multiplication": reference.MULTIPLICATION,
-    "order of two": reference.ORDER_OF_TWO,
-    "order of three": reference.ORDER_OF_THREE,
+    "adding": tasks.ADDING,
+    "multiplication": tasks.MULTIPLICATION,
+    "order of two": tasks.ORDER_OF_TWO,
+    "order of three": tasks.ORDER_OF_THREE,
 }
-FIRST_PAIRS = {"neutral": reference.NEUTRAL, "unmarked": reference.UNMARKED}
+FIRST_PAIRS = {"neutral": tasks.NEUTRAL, "unmarked": tasks.UNMARKED}
 OUTPUTS = {"logistic": reference.LOGISTIC, "linear": reference.LINEAR}
 SEES = ("gates and cells", "cells")
 COMPILED = {  # inputs and outputs, then the blocks and cells that the C++ face has with them
@@ -91,7 +91,7 @@ class Task:
     name: "adding" or "multiplication", of two marked values, inputs a value and a marker; "order of two" or "order of
     three", of symbols X and Y among others, inputs eight symbols, one output for each order. first_pair: what becomes
     of a first pair that is drawn for a mark. Its value becomes 0 (multiplication: 1), so that it does not count, and
-    its marker 1 ("neutral"), or stays -1 ("unmarked"). Raises ValueError. reference.py has the details.
+    its marker 1 ("neutral"), or stays -1 ("unmarked"). Raises ValueError. tasks.py has the details.
     Sources: [HS96] section 3, which sets X1 to 0 and leaves the rest open; Hochreiter & Schmidhuber 1997, experiments
     5, 6a and 6b, for the other tasks.
     """
@@ -109,12 +109,12 @@ class Task:
     @property
     def shape(self) -> tuple[int, int]:
         """How many inputs and outputs its nets have."""
-        return reference.SHAPES[TASKS[self.name]]
+        return tasks.SHAPES[TASKS[self.name]]
 
     @property
     def most(self) -> int:
         """How many sequences a trial has: so many have addresses of their own."""
-        return 2**32 // reference.blocks_of(self.length)
+        return 2**32 // tasks.blocks_of(self.length)
 
 
 def _trained(*arguments: Tensor | int) -> tuple[Tensor, Tensor]:
@@ -164,7 +164,7 @@ def sequences(
     *,
     purpose: Purpose = Purpose.TASK,
     dtype: torch.dtype = torch.float64,
-) -> reference.Sequences:
+) -> tasks.Sequences:
     """What trials `ids` (B) are shown as their sequences `numbers` (B), both int64.
 
     Returns inputs (T + T/10, I, B), aligned at their ends and 0 before a sequence begins, lengths int64 (B), and
@@ -172,7 +172,7 @@ def sequences(
     """
     _check_run(seed, ids)
     _check_numbers(task, ids, numbers=numbers)
-    return reference.draw(seed, ids, numbers, *_said(task), int(purpose), dtype)
+    return tasks.draw(seed, ids, numbers, *_said(task), int(purpose), dtype)
 
 
 def train(

@@ -1,4 +1,4 @@
-// LSTM as it was in 1996, on a CPU: the same mathematics as reference.py.
+// LSTM as it was in 1996, on a CPU: the same mathematics as reference.py, the same tasks as tasks.py.
 
 #include <memory>
 #include <utility>
@@ -8,7 +8,8 @@
 
 namespace {
 
-constexpr int MULTIPLICATION = 1, ORDER_OF_TWO = 2, ORDER_OF_THREE = 3, UNMARKED = 1, LINEAR = 1;  // reference.py
+constexpr int MULTIPLICATION = 1, ORDER_OF_TWO = 2, ORDER_OF_THREE = 3, UNMARKED = 1;  // tasks.py
+constexpr int LINEAR = 1;  // reference.py
 constexpr Real LARGEST = 0x1p16;  // net inputs, of at most 21 sources within ±1, stay in the domain of logistic_
 constexpr int SIZE = LANES / 2;  // trials side by side: of more, weights and traces would not stay in the first cache
 constexpr int CHUNK = 8;         // steps whose traces are added together: each trace is then fetched and stored once
@@ -55,7 +56,7 @@ struct Sequences {
   }
 };
 
-// reference.marked_pairs.
+// tasks.marked_pairs.
 struct MarkedPairs : Sequences {
   static constexpr int INPUTS = 2, OUTPUTS = 1;
 
@@ -97,7 +98,7 @@ struct MarkedPairs : Sequences {
   }
 };
 
-// reference.temporal_order, with MARKS symbols whose order is asked for.
+// tasks.temporal_order, with MARKS symbols whose order is asked for.
 template <int MARKS>
 struct TemporalOrder : Sequences {
   static constexpr int INPUTS = 8, OUTPUTS = 1 << MARKS;

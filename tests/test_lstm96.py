@@ -504,6 +504,9 @@ def test_a_trial_that_diverges_is_nan_from_then_on_and_harms_no_other(dtype, fac
     alone, error = learnt(net, SHORT, theta[:, others], ids[others], count=4)
     assert alone.isfinite().all() and torch.equal(after[:, others], alone)
     assert torch.equal(errors[:, others], error)
+    # Not before its time.
+    kept, _ = learnt(net, SHORT, theta, count=torch.tensor([1, 1, 0, 1]))
+    assert torch.equal(kept[:, 2], theta[:, 2])
     # What is nan stays so, can be trained on, examined, and left alone.
     again, errors = learnt(net, SHORT, after, first=4, count=torch.tensor([1, 1, 2, 0]))
     assert again[:, 2].isnan().all() and errors[:, 2].isnan().all() and errors[:, others].isfinite().all()

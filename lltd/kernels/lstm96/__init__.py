@@ -281,7 +281,7 @@ def _check(net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor) -> 
 
 
 def _check_numbers(task: Task, ids: Tensor, **numbers: Tensor) -> None:
-    """Raise unless these are int64 (B), not negative, and their sum a number of a sequence, or one more."""
+    """Raise unless these are int64 (B), not negative, and their sum the number of a sequence."""
     for name, value in numbers.items():
         if value.dtype != torch.int64 or value.shape != ids.shape:
             needed = f"int64 of {tuple(ids.shape)} is needed, as ids has"

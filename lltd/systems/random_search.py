@@ -87,7 +87,8 @@ def clues(shown: Lessons) -> Clues:
     inside = torch.arange(inputs.shape[1], device=inputs.device) < shown.lengths[:, None]
     inputs = torch.where(inside, inputs, inputs[0, 0])
     alphabet = inputs[:2, :SOUGHT].unique()
-    few = len(alphabet) <= sieve.SYMBOLS and sieve.face(alphabet) == "cpu.cpp"  # others would run each net to its end
+    # Other faces would run each net to its end.
+    few = len(alphabet) <= sieve.SYMBOLS and sieve.face(alphabet) == "cpu.cpp"
     if few and torch.stack([inputs == symbol for symbol in alphabet]).any(0).all():
         symbols = torch.stack([inputs > symbol for symbol in alphabet]).sum(0, dtype=torch.uint8)
         return Clues(words, targets, symbols, alphabet)

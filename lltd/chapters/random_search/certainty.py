@@ -67,7 +67,10 @@ def _outside(net: Topology, seed: int, candidates: Tensor, lesson: Lessons, know
     seed=0,
     runs=-(-(2 * sieve.LAST + 1) // FLOATS),
     shard=33,
-    parameters={"common": {"relative": 2.0**-20, "absolute": 2.0**-60}, "cases": [{}]},
+    parameters={
+        "common": {"relative": sieve.reference.RELATIVE, "absolute": sieve.reference.ABSOLUTE},
+        "cases": [{}],
+    },
     dtype="float32",
     drift=1e-6,
 )

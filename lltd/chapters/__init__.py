@@ -12,6 +12,7 @@ CHAPTERS = (
     "flip_flop",
     "optimizers",
     "random_search",
+    "adding",
 )
 
 

@@ -13,6 +13,7 @@ CHAPTERS = (
     "optimizers",
     "random_search",
     "lstm",
+    "adding",
 )
 
 

@@ -226,7 +226,7 @@ def others_500(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 
 @experiment(
-    "adding/nearest_1000", seed=1010, **_declared(_cases("adding/nearest_1000"), count=128, together=64)
+    "adding/nearest_1000", seed=1010, **_declared(_cases("adding/nearest_1000"), count=32, together=16)
 )
 def nearest_1000(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """T = 1000, linear output, hidden units that see cells alone."""

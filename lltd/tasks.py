@@ -3,7 +3,6 @@
 Each task gives, for a batch of runs and one presentation, the inputs (T, sequences, runs) and the targets.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from lltd import philox
 from lltd import tomita as languages
+from lltd.kernels.stream import reference, stream
 from lltd.philox import Purpose
 
 PATTERNS = 2**31  # addresses of the 2-sequence problem's patterns, beyond those of any sequence
@@ -146,7 +146,8 @@ def parity(
     The classes take turns; of the sequences of a class all are equally likely. Arguments as in `two_sequence`.
     Sources: [SLIDES94] on the results (1994, with noise); [HS96] section 1 (1996, without).
     """
-    lengths, classes, bits = _drawn(seed, ids, first, count, shortest, longest)
+    lengths, classes, u = _drawn(seed, ids, first, count, shortest, longest)
+    bits = (u < 0.5).long()
     inside = torch.arange(longest, device=ids.device)[:, None] < lengths[:, None]
     bits[:, 0] = (bits[:, 1:] * inside[:, 1:]).sum(1) % 2 != classes  # the first bit settles the class
     inputs = 2.0 * bits - 1 + _noise(seed, ids, first, count, longest, noise, kind)
@@ -174,7 +175,7 @@ def tomita(
     _check_window(first, count, shortest, longest)
     if negatives not in languages.KINDS or negatives == "accepted":
         raise ValueError(f"negatives is {negatives!r}: one of random, near, cut is needed")
-    u = _stream(philox.uniform, seed, ids, first, count, longest + 1, Purpose.TASK)  # (S, T + 1, B)
+    u = stream(seed, ids, first, count, longest + 1, Purpose.TASK)
     lengths, inputs = torch.zeros_like(u[:, 0], dtype=torch.int64), torch.zeros_like(u[:, 1:])
     classes = (torch.arange(first, first + count, device=ids.device) % 2)[:, None].expand(lengths.shape)
     for class_, kind in enumerate((negatives, "accepted")):
@@ -188,15 +189,12 @@ def tomita(
 def _drawn(
     seed: int, ids: Tensor, first: int, count: int, shortest: int, longest: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Lengths (S, B), classes (S, B) and fair bits (S, T, B) of sequences first … first + count - 1."""
-    if first < 0 or count < 1:
-        raise ValueError(f"first is {first} and count is {count}: a sequence of number 0 or more is needed")
-    if not 1 <= shortest <= longest:
-        raise ValueError(f"shortest is {shortest} and longest {longest}: 1 <= shortest <= longest is needed")
-    u = _stream(philox.uniform, seed, ids, first, count, longest + 1, Purpose.TASK)
+    """Lengths (S, B), classes (S, B) and uniform numbers (S, T, B) of sequences first … first + count - 1."""
+    _check_window(first, count, shortest, longest)
+    u = stream(seed, ids, first, count, longest + 1, Purpose.TASK)
     lengths = shortest + (u[:, 0] * (longest - shortest + 1)).long()
     classes = (torch.arange(first, first + count, device=ids.device) % 2)[:, None].expand(lengths.shape)
-    return lengths, classes, (u[:, 1:] < 0.5).long()
+    return lengths, classes, u[:, 1:]
 
 
 def _check_window(first: int, count: int, shortest: int, longest: int) -> None:
@@ -211,21 +209,14 @@ def _noise(seed: int, ids: Tensor, first: int, count: int, steps: int, noise: fl
     """Noise of sequences first … first + count - 1: (S, T, B)."""
     if not noise >= 0:
         raise ValueError(f"noise is {noise}: a level, 0 or more, is needed")
+    if kind not in ("uniform", "gaussian"):
+        raise ValueError(f"kind is {kind!r}: one of uniform, gaussian is needed")
+    if noise == 0:
+        return torch.zeros(count, steps, len(ids), dtype=torch.float64, device=ids.device)
     if kind == "uniform":
-        return noise * (2 * _stream(philox.uniform, seed, ids, first, count, steps, Purpose.NOISE) - 1)
-    if kind == "gaussian":
-        return noise * _stream(philox.normal, seed, ids, first, count, steps, Purpose.NOISE)
-    raise ValueError(f"kind is {kind!r}: one of uniform, gaussian is needed")
-
-
-def _stream(
-    draw: Callable[..., Tensor], seed: int, ids: Tensor, first: int, count: int, steps: int, purpose: int
-) -> Tensor:
-    """So many numbers for each of `count` sequences, (S, steps, B); a Philox block serves four steps."""
-    blocks = -(-steps // 4)
-    addresses = first * blocks + torch.arange(count * blocks, device=ids.device)
-    drawn = draw(seed, ids, addresses[:, None], purpose)  # (4, S * blocks, B)
-    return drawn.unflatten(1, (count, blocks)).permute(1, 2, 0, 3).flatten(1, 2)[:, :steps]
+        return noise * (2 * stream(seed, ids, first, count, steps, Purpose.NOISE) - 1)
+    blocks = reference.addresses(ids, first, count, steps)
+    return noise * reference.rows(philox.normal(seed, ids, blocks, Purpose.NOISE), count, steps)
 
 
 def _cut(inputs: Tensor, lengths: Tensor, classes: Tensor) -> Sequences:

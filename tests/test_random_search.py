@@ -152,10 +152,24 @@ def test_words_reject_most_nets_on_parity_and_none_that_solves_it():
     assert kept.float().mean() < 0.15
     # Of nothing that is asked, nothing is rejected; of targets that are nobody's, more is.
     asked = clues(lesson).asked
-    nothing = clues(lesson)._replace(asked=[[] for _ in asked])
+    nothing = clues(lesson)._replace(asked=asked[:0])
     assert possible(A2, SEED, torch.arange(100), nothing, **USUAL).all()
-    beyond = clues(lesson)._replace(asked=[[5.0] for _ in asked])
+    beyond = clues(lesson)._replace(asked=torch.full_like(asked, 5.0))
     assert not possible(A2, SEED, torch.arange(100), beyond, **USUAL).any()
+
+
+def test_words_that_change_come_first_and_symbols_are_told_apart():
+    setting = trials.complete({**chapter.ROWS["parity, A2"][0], "budget": 1})
+    shown = trials.sequences(SEED, torch.arange(1), setting, 0, 100)
+    lesson = lessons(shown, 0, 0.0, 1.0)
+    known = clues(lesson)
+    assert (known.words[:2].diff(dim=1).abs() == 2).all() and (known.words[2:].diff(dim=1) == 0).any()
+    assert known.asked.shape == (2, 4) and (known.asked.sum(0) == 1).all()
+    inside = torch.arange(lesson.inputs.shape[1]) < lesson.lengths[:, None]
+    assert torch.equal(known.alphabet[known.symbols.int()][inside], lesson.inputs[:, :, 0].float()[inside])
+    for beyond in (0.5, -1.5, 1.5):  # between two symbols, before the first, after the last
+        lesson.inputs[50, 40] = beyond
+        assert clues(lesson).symbols is None
 
 
 def test_without_a_compiler_the_same_nets_pass(build):
@@ -177,12 +191,14 @@ def test_words_end_sequences_and_ask_for_the_targets_of_all_that_end_so(row, len
         endings.setdefault(word, set()).add(float(target))
     known = clues(lesson)
     words = [tuple(word) for word in known.words.tolist()]
-    assert len(set(words)) == len(words) == len(known.asked) == min(4, len(endings))
-    for word, asked in zip(words, known.asked, strict=True):
-        assert len(asked) == len(set(asked)) and set(asked) == endings[word]
-    # Words that ask most come first.
-    most = sorted((len(targets) for targets in endings.values()), reverse=True)
-    assert [len(asked) for asked in known.asked] == most[:4]
+    assert len(set(words)) == len(words) == known.asked.shape[1] == min(4, len(endings))
+    for word, asked in zip(words, known.asked.T.tolist(), strict=True):
+        assert set(asked) == endings[word]
+
+    def rank(word):  # words that ask most come first, and of those the ones that change most
+        return len(endings[word]), abs(word[1] - word[0]) + abs(word[2] - word[1])
+
+    assert [rank(word) for word in words] == sorted(map(rank, endings), reverse=True)[:4]
 
 
 def of(rows, lengths=None, targets=None):
@@ -237,9 +253,9 @@ def test_what_stands_after_a_sequence_s_end_is_no_symbol():
 
 def test_sequences_shorter_than_a_word_end_in_none():
     known = clues(of([[1.0, -1.0], [-1.0, 1.0]]))
-    assert known.words.shape == (0, 3) and known.asked == []
+    assert known.words.shape == (0, 3) and known.asked.shape[1] == 0
     known = clues(of([[1.0, -1.0, 1.0], [-1.0, 1.0, 9.0]], [3, 2]))
-    assert known.words.tolist() == [[1.0, -1.0, 1.0]] and known.asked == [[0.0]]
+    assert known.words.tolist() == [[1.0, -1.0, 1.0]] and known.asked.tolist() == [[0.0]]
     for lesson in (of([[1.0, -1.0], [-1.0, 1.0]]), of([[1.0], [-1.0]])):
         found = passed(A1(1), SEED, torch.arange(500), lesson, clues(lesson), **USUAL)
         count = stood(A1(1), SEED, torch.arange(500), lesson, **USUAL)
@@ -250,7 +266,7 @@ def test_sequences_shorter_than_a_word_end_in_none():
 def test_sequences_of_one_class_ask_for_one_target(target):
     _, sets = easy()
     lesson = sets[0]._replace(targets=torch.full_like(sets[0].targets, target))
-    assert all(asked == [target] for asked in clues(lesson).asked)
+    assert (clues(lesson).asked == target).all()
     found = passed(A1(1), SEED, torch.arange(1000), lesson, clues(lesson), **USUAL)
     assert torch.equal(found, stood(A1(1), SEED, torch.arange(1000), lesson, **USUAL) == 12)
     assert found.float().mean() > 0.1

@@ -355,6 +355,35 @@ def test_the_box_of_a_net_that_sees_itself_alone_is_what_becomes_of_0_and_1(face
         )  # f(w y) of |w| < 30 stretches the slack
 
 
+# --- what boxes decide ---
+
+
+def within_reach(net, ids, words, asked, tolerance):
+    """Which nets' boxes come within the tolerance of all that is asked."""
+    low, high = sieve.boxes(net, 1, ids, words).unbind(1)
+    near = ((low - asked[..., None] < tolerance) & (high - asked[..., None] > -tolerance)).flatten(0, 1)
+    return near.all(0)
+
+
+@nets
+@pytest.mark.parametrize("count", [1, 3])
+def test_possible_is_what_has_all_that_is_asked_within_reach_of_its_boxes(net, count, face):
+    asked = torch.tensor([[0.0, 1.0, 0.3], [1.0, 1.0, 0.7]])
+    for ids in (2**33 + torch.arange(1000), torch.arange(1)):
+        for words, tolerance in ((SIGNS[2:5], 0.1), (SIGNS[:3], 0.4)):
+            found = threaded(count, sieve.possible, net, 1, ids, words, asked, tolerance=tolerance)
+            assert torch.equal(found, within_reach(net, ids, words, asked, tolerance))
+    assert sieve.possible(net, 1, torch.arange(1000), SIGNS[:1], asked[:, :1]).float().mean() < 0.5
+
+
+def test_each_word_alone_may_reject(face):
+    ids, asked = torch.arange(500), torch.tensor([[0.0] * 4, [1.0] * 4])
+    whole = sieve.possible(A2, 1, ids, SIGNS[1:5], asked)
+    parts = [sieve.possible(A2, 1, ids, SIGNS[k : k + 1], asked[:, :1]) for k in range(1, 5)]
+    assert torch.equal(whole, torch.stack(parts).all(0))
+    assert all((whole != torch.stack(parts[:k] + parts[k + 1 :]).all(0)).any() for k in range(4))
+
+
 # --- how long nets stand: states followed against steps computed ---
 
 
@@ -510,6 +539,9 @@ def test_no_nets_no_words_and_no_sequences_are_no_trouble(net, face):
     ids, shown = torch.arange(5), coded(ALPHABETS[2], MIXED, 1)
     assert sieve.boxes(net, 1, ids[:0], SIGNS).shape == (8, 2, 0)
     assert sieve.boxes(net, 1, ids, SIGNS[:0]).shape == (0, 2, 5)
+    assert sieve.possible(net, 1, ids[:0], SIGNS, torch.zeros(2, 8)).shape == (0,)
+    assert sieve.possible(net, 1, ids, SIGNS[:0], torch.zeros(2, 0)).all()
+    assert sieve.possible(net, 1, ids, SIGNS, torch.zeros(0, 8)).all()
     assert sieve.stood(net, 1, ids[:0], *shown).shape == (0,)
     symbols, alphabet, lengths, targets = shown
     none = sieve.stood(net, 1, ids, symbols[:0], alphabet, lengths[:0], targets[:0])
@@ -520,6 +552,7 @@ def test_ops_are_registered_as_torch_wants_them(face):
     ids, behind = torch.arange(5), (*wiring(A1(2)), 100.0)
     for words in (SIGNS, torch.stack((SIGNS, SIGNS), dim=2)[..., 0]):
         opcheck(sieve.BOXES.registered, (1, ids, words, *behind))
+    opcheck(sieve.POSSIBLE.registered, (1, ids, SIGNS, torch.zeros(2, 8), *behind, 0.1))
     opcheck(sieve.STOOD.registered, (1, ids, *coded(ALPHABETS[2], (5, 9, 3), 1), *behind, 0.1))
 
 
@@ -535,7 +568,7 @@ DRAWS = [
 ]
 
 
-@pytest.mark.parametrize(
+BAD_WORDS = pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         *DRAWS,
@@ -548,10 +581,34 @@ DRAWS = [
         ({"words": torch.ones(2, 3, device="meta")}, ValueError, "lie on meta, meta: cpu is needed"),
     ],
 )
+
+
+@BAD_WORDS
 def test_bad_arguments_of_boxes_are_named(change, error, message):
     good = {"net": A1(1), "seed": 1, "ids": torch.arange(3), "words": SIGNS}
     with pytest.raises(error, match=message):
         sieve.boxes(**{**good, **change})
+
+
+@BAD_WORDS
+def test_bad_words_to_be_judged_by_are_named(change, error, message):
+    good = {"net": A1(1), "seed": 1, "ids": torch.arange(3), "words": SIGNS, "asked": torch.zeros(2, 8)}
+    with pytest.raises(error, match=message):
+        sieve.possible(**{**good, **change})
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        (torch.zeros(2, 8).double(), TypeError, "asked is torch.float64: float32 is needed"),
+        (torch.zeros(8), ValueError, r"asked is \(8,\) on cpu: \(targets, 8\) on cpu is needed"),
+        (torch.zeros(2, 7), ValueError, r"asked is \(2, 7\) on cpu: \(targets, 8\) on cpu is needed"),
+        (torch.zeros(2, 8, device="meta"), ValueError, "on meta: .* on cpu is needed, as words has"),
+    ],
+)
+def test_bad_targets_of_words_are_named(asked, error, message):
+    with pytest.raises(error, match=message):
+        sieve.possible(A1(1), 1, torch.arange(3), SIGNS, asked)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ A guess is shown the sequences of its trial's training set in order. [HS96] sect
 weights and test the resulting net on a training set UNTIL solution found". Guess c of trial r has the id r 2³² + c.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -39,12 +40,13 @@ class Found(NamedTuple):
 class Clues(NamedTuple):
     """What a training set has on nets that can be seen without running them through it.
 
-    words: float32 (W, K), the last inputs of some sequences. asked: for each word, the targets of the sequences that
-    end so. symbols uint8 (S, T) and alphabet: the inputs, where there are few values and a face that gains by it.
+    words: float32 (W, K), the last inputs of some sequences. asked: float32 (A, W), for each word the targets of the
+    sequences that end so, some repeated where words have fewer. symbols uint8 (S, T) and alphabet: the inputs, where
+    there are few values and a face that gains by it.
     """
 
     words: Tensor
-    asked: list[list[float]]
+    asked: Tensor
     symbols: Tensor | None
     alphabet: Tensor | None
 
@@ -72,7 +74,11 @@ def weights(net: Topology | Net, seed: int, ids: Tensor, span: float, dtype: tor
 
 
 def clues(shown: Lessons) -> Clues:
-    """Those of one training set: words that end sequences of several targets come first."""
+    """Those of one training set.
+
+    Words that end sequences of several targets come first, and of those the ones whose inputs change most: where
+    inputs stay the same, units with loops of their own stay undecided.
+    """
     inputs = shown.inputs[:, :, 0].float()
     own = [s for s, length in enumerate(shown.lengths[:SOUGHT].tolist()) if length >= WORD]
     places = shown.lengths[own, None] - WORD + torch.arange(WORD, device=inputs.device)
@@ -81,18 +87,26 @@ def clues(shown: Lessons) -> Clues:
         targets = asked.setdefault(tuple(word), [])
         if target not in targets:
             targets.append(target)
-    best = sorted(asked, key=lambda word: -len(asked[word]))[:WORDS]
+    best = sorted(asked, key=lambda word: (len(asked[word]), _change(word)), reverse=True)[:WORDS]
     words = torch.tensor(best, dtype=inputs.dtype, device=inputs.device).reshape(-1, WORD)
-    targets = [asked[word] for word in best]
+    most = max((len(asked[word]) for word in best), default=1)
+    targets = words.new_tensor([(asked[word] * most)[:most] for word in best]).reshape(-1, most).T
     inside = torch.arange(inputs.shape[1], device=inputs.device) < shown.lengths[:, None]
     inputs = torch.where(inside, inputs, inputs[0, 0])
     alphabet = inputs[:2, :SOUGHT].unique()
     # Other faces would run each net to its end.
-    few = len(alphabet) <= sieve.SYMBOLS and sieve.face(alphabet) == "cpu.cpp"
-    if few and torch.stack([inputs == symbol for symbol in alphabet]).any(0).all():
-        symbols = torch.stack([inputs > symbol for symbol in alphabet]).sum(0, dtype=torch.uint8)
-        return Clues(words, targets, symbols, alphabet)
+    if len(alphabet) <= sieve.SYMBOLS and sieve.face(alphabet) == "cpu.cpp":
+        above, up_to = ([compare(inputs, symbol) for symbol in alphabet] for compare in (torch.gt, torch.ge))
+        # No input lies between two symbols, below the first or above the last.
+        between = any(not torch.equal(low, high) for low, high in zip(above, up_to[1:], strict=False))
+        if up_to[0].all() and not above[-1].any() and not between:
+            return Clues(words, targets, sum(part.view(torch.uint8) for part in above), alphabet)
     return Clues(words, targets, None, None)
+
+
+def _change(word: tuple[float, ...]) -> float:
+    """How far inputs go, from one to the next and on."""
+    return sum(abs(b - a) for a, b in pairwise(word))
 
 
 def stood(
@@ -136,15 +150,7 @@ def possible(net: Topology, seed: int, ids: Tensor, known: Clues, *, span: float
     A net whose output is confined after a word, whatever it was before, gives much the same answer to all sequences
     that end so. Where no such answer is right for one of them, the net is rejected.
     """
-    left = torch.arange(len(ids), device=ids.device)
-    for some in (slice(1), slice(1, None)):  # the first word alone rejects most nets
-        bounds = sieve.boxes(net, seed, ids[left], known.words[some], span=span)
-        within = torch.ones_like(left, dtype=torch.bool)
-        for (low, high), targets in zip(bounds, known.asked[some], strict=True):
-            for target in targets:
-                within &= (low - target < tolerance) & (high - target > -tolerance)
-        left = left[within]
-    return torch.zeros_like(ids, dtype=torch.bool).index_fill(0, left, True)
+    return sieve.possible(net, seed, ids, known.words, known.asked, span=span, tolerance=tolerance)
 
 
 def passed(

@@ -1,8 +1,8 @@
 """Guessed nets put to the test: which must fail, whatever they were before, and how long each one stands.
 
-`boxes` bounds what nets can answer after a word, by interval arithmetic. `stood` counts the sequences that each net
-has right; its C++ face computes no step twice, as a net on few symbols has few states. Both speak of the same nets,
-bit by bit, as `lltd.kernels.guess` runs in single precision.
+`boxes` bounds what nets can answer after a word, by interval arithmetic, and `possible` decides by it. `stood` counts
+the sequences that each net has right; its C++ face computes no step twice, as a net on few symbols has few states. All
+speak of the same nets, bit by bit, as `lltd.kernels.guess` runs in single precision.
 """
 
 import torch
@@ -20,6 +20,10 @@ def _boxes(seed: int, ids: Tensor, words: Tensor, *others: Tensor | float) -> Te
     return words.new_empty(len(words), 2, len(ids))
 
 
+def _possible(seed: int, ids: Tensor, *others: Tensor | float) -> Tensor:
+    return torch.empty_like(ids, dtype=torch.bool)
+
+
 def _stood(seed: int, ids: Tensor, *others: Tensor | float) -> Tensor:
     return torch.empty_like(ids)
 
@@ -30,6 +34,7 @@ def _slack(first: int, count: int, widening: Tensor) -> Tensor:
 
 SLACK = Op("sieve_slack", reference.slack, _slack)
 BOXES = Op("sieve_boxes", reference.boxes, _boxes)
+POSSIBLE = Op("sieve_possible", reference.possible, _possible)
 STOOD = Op("sieve_stood", reference.stood, _stood)
 
 
@@ -39,12 +44,32 @@ def boxes(net: Topology, seed: int, ids: Tensor, words: Tensor, *, span: float =
     ids: int64 (B,). words: float32 (W, K), W words of K inputs. Never too narrow: what `lltd.kernels.guess` makes of
     these nets in single precision, on the same kind of face, lies within. Raises ValueError or TypeError.
     """
-    check_draw(seed, ids, span)
-    _check_single("words", words)
-    check_sequences(
-        net, words, words.new_full((len(words),), words.shape[-1], dtype=torch.int64), ids.device, span
-    )
+    _check_words(net, seed, ids, words, span)
     return BOXES(seed, ids, words, table(net, ids.device), net.hidden, ORDERS[net.order], span)
+
+
+def possible(
+    net: Topology,
+    seed: int,
+    ids: Tensor,
+    words: Tensor,
+    asked: Tensor,
+    *,
+    span: float = 100.0,
+    tolerance: float = 0.1,
+) -> Tensor:
+    """Which nets may answer rightly, |error| < tolerance, after every word, whatever units were before it: bool (B,).
+
+    asked: float32 (A, W), targets of sequences that end with each word. Others as in `boxes`; a net that can be right
+    is never rejected. Raises ValueError or TypeError.
+    """
+    _check_words(net, seed, ids, words, span)
+    _check_single("asked", asked)
+    if asked.ndim != 2 or asked.shape[1] != len(words) or asked.device != ids.device:
+        needed = f"(targets, {len(words)}) on {ids.device}"
+        raise ValueError(f"asked is {tuple(asked.shape)} on {asked.device}: {needed} is needed, as words has")
+    chosen = table(net, ids.device), net.hidden, ORDERS[net.order]
+    return POSSIBLE(seed, ids, words, asked, *chosen, span, tolerance)
 
 
 def slack(
@@ -112,6 +137,13 @@ def stood(
 def face(alphabet: Tensor) -> str:
     """Which face serves `stood` on such symbols: "cpu.cpp" or "reference"."""
     return STOOD.face(alphabet)[0]
+
+
+def _check_words(net: Topology, seed: int, ids: Tensor, words: Tensor, span: float) -> None:
+    check_draw(seed, ids, span)
+    _check_single("words", words)
+    lengths = words.new_full((len(words),), words.shape[-1], dtype=torch.int64)
+    check_sequences(net, words, lengths, ids.device, span)
 
 
 def _check_single(name: str, value: Tensor) -> None:

@@ -46,6 +46,55 @@ struct alignas(64) Span {
   }
 };
 
+// Nets put to words, one word after the other: each only to those that the words before have left.
+template <class Net>
+struct Sieve {
+  Net net;
+  uint64_t own[Net::SIZE];   // ids of nets that the first word has left
+  int64_t place[Net::SIZE];  // of each, among all
+  bool left[Net::SIZE];
+
+  // Whether the answers after word k, within their bounds, can be right for all sequences that end so.
+  [[gnu::flatten, gnu::noinline]] void judge(Tensor<const Real> words, Tensor<const Real> asked, int64_t k,
+                                             int64_t order, Real tolerance) {
+    net.run(words.data + k * words.shape[1], words.shape[1], order);
+    for (int64_t a = 0; a < asked.shape[0]; a++) {
+      const Real target = asked.data[a * words.shape[0] + k];
+#pragma GCC ivdep
+      for (int i = 0; i < Net::SIZE; i++)
+        left[i] &= (net.o.low[i] - target < tolerance) & (net.o.high[i] - target > -tolerance);
+    }
+  }
+
+  // The nets from first to last.
+  void run(const Wiring& wiring, uint64_t seed, const uint64_t* ids, float span, int64_t order,
+           Tensor<const Real> words, Tensor<const Real> asked, Real tolerance, int64_t first, int64_t last, bool* out) {
+    int count = 0;
+    auto settle = [&] {  // the nets gathered
+      enter(net, wiring, seed, own, count, span);
+      std::fill_n(left, Net::SIZE, true);
+      for (int64_t k = 1; k < words.shape[0]; k++) judge(words, asked, k, order, tolerance);
+      for (int i = 0; i < count; i++) out[place[i]] = left[i];
+      count = 0;
+    };
+    for (int64_t start = first; start < last; start += Net::SIZE) {
+      const int64_t some = std::min<int64_t>(Net::SIZE, last - start);
+      enter(net, wiring, seed, ids + start, some, span);
+      std::fill_n(left, Net::SIZE, true);
+      if (words.shape[0]) judge(words, asked, 0, order, tolerance);
+      bool after[Net::SIZE];
+      std::copy_n(left, Net::SIZE, after);
+      for (int i = 0; i < some; i++) {
+        out[start + i] = after[i];
+        if (!after[i]) continue;
+        own[count] = ids[start + i], place[count] = start + i;
+        if (++count == Net::SIZE) settle();
+      }
+    }
+    if (count) settle();
+  }
+};
+
 // The logistic function of floats in a row, by their numbers in order of size.
 template <int COUNT>
 [[gnu::flatten, gnu::noinline]] void logistic_of(int64_t first, Real* y) {
@@ -249,6 +298,23 @@ void lltd_sieve_boxes(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids
         std::copy_n(net.o.low, count, out.data + 2 * k * nets + first);
         std::copy_n(net.o.high, count, out.data + (2 * k + 1) * nets + first);
       }
+    });
+  });
+}
+
+// reference.possible.
+void lltd_sieve_possible(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Tensor<const Real> words,
+                         Tensor<const Real> asked, Tensor<const int64_t> table, int64_t hidden, int64_t order,
+                         double span, double tolerance, Tensor<bool> out) {
+  const Wiring wiring{table};
+  const int64_t nets = ids.shape[0];
+  by_kind(wiring, hidden, [&](auto kind) {
+    using Net = Block<decltype(kind)::HIDDEN, decltype(kind)::DENSE, Span>;
+    auto share = [&](int64_t part) { return nets * part / threads; };
+    for_blocks(threads * LANES, threads, [] { return Sieve<Net>(); }, [&](auto& sieve, int64_t start, int64_t) {
+      const int64_t part = start / LANES;
+      sieve.run(wiring, seed, ids.data, float(span), order, words, asked, Real(tolerance), share(part), share(part + 1),
+                out.data);
     });
   });
 }

@@ -68,6 +68,23 @@ def boxes(
     return found
 
 
+def possible(
+    seed: int,
+    ids: Tensor,
+    words: Tensor,
+    asked: Tensor,
+    wiring: Tensor,
+    hidden: int,
+    order: int,
+    span: float,
+    tolerance: float,
+) -> Tensor:
+    """Which nets may be right after all words (W, K), whose targets are asked (A, W): bool (B)."""
+    low, high = boxes(seed, ids, words, wiring, hidden, order, span).unbind(1)
+    asked = asked[..., None]
+    return ((low - asked < tolerance) & (high - asked > -tolerance)).flatten(0, 1).all(0)
+
+
 def stood(
     seed: int,
     ids: Tensor,

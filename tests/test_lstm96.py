@@ -23,6 +23,8 @@ SHORT = Task(length=20)
 PAIRS = ("adding", "multiplication")
 TASKS = [Task(name, 23, first_pair) for name, first_pair in product(PAIRS, lstm96.FIRST_PAIRS)]
 ORDERS = {2: Task("order of two"), 3: Task("order of three")}
+CLASSES = [Task("two-sequence", 23, elements=N, noisy=noisy) for N, noisy in product((1, 3), lstm96.NOISY)]
+classes = pytest.mark.parametrize("task", CLASSES, ids=lambda task: f"{task.elements}, {task.noisy}")
 READINGS = {
     "1996": Topology(),
     "cells only": Topology(sees="cells"),
@@ -63,9 +65,8 @@ def arguments(net, task, theta, count=1, rate=0.5, seed=1):
     """Arguments of the op."""
     ids, rates = torch.arange(theta.shape[1]), rate * net.wiring().to(theta)
     numbers = (net.blocks, net.cells, lstm96.OUTPUTS[net.output], net.slope, lstm96.TASKS[task.name])
-    first_pair = lstm96.FIRST_PAIRS[task.first_pair]
     stretch = (torch.zeros_like(ids), torch.full_like(ids, count), rates, count)
-    return seed, ids, theta, *stretch, *numbers, task.length, first_pair, int(Purpose.TASK)
+    return seed, ids, theta, *stretch, *numbers, task.length, task.variant, int(Purpose.TASK)
 
 
 # --- what a net is ---
@@ -206,6 +207,40 @@ def test_the_order_of_symbols_is_the_class(marks):
     classes = (bits * 2 ** torch.arange(marks - 1, -1, -1)).sum(1)  # XX … is 0
     assert fair(torch.bincount(classes), len(ids) / 2**marks)
     assert (targets.sum(0) == 1).all() and torch.equal(targets.argmax(0), classes)
+
+
+@classes
+def test_the_class_is_told_at_the_begin(task):
+    ids = torch.arange(20_000)
+    inputs, lengths, targets = lstm96.sequences(task, 3, ids, ids % 7)
+    steps = torch.arange(len(inputs))[:, None] + lengths - len(inputs)  # each row's place in the sequence
+    assert (inputs[:, 0][steps < 0] == 0).all() and inputs.shape[1:] == (1, len(ids))
+    assert fair(torch.bincount(lengths - 23), len(ids) / 3)
+    expected = lstm96.sequences(task, 3, ids, ids % 7, purpose=Purpose.TEST)
+    low, high = (0.8, 0.2) if task.noisy == "targets" else (0.0, 1.0)  # of class 2, and of class 1
+    telling = (steps >= 0) & (steps < task.elements)
+    told = inputs[:, 0].T[telling.T].unflatten(0, (-1, task.elements))
+    rest = inputs[:, 0][steps >= task.elements]
+    upper = (targets[0] == high) if task.noisy != "targets" else told[:, 0] > 0
+    assert fair(torch.bincount(upper.long()), len(ids) / 2)
+    own = told - (2.0 * upper - 1)[:, None]  # what is heard with the class
+    for heard, loud in ((rest, True), (own, task.noisy == "elements")):
+        if loud:
+            count = heard.numel()
+            assert abs(heard.mean()) < 5 * math.sqrt(0.2 / count)
+            assert abs(heard.var() - 0.2) < 5 * 0.2 * math.sqrt(2 / count)
+            assert abs(heard.pow(4).mean() - 3 * 0.04) < 5 * math.sqrt(96 / count) * 0.04  # Gaussian
+        else:
+            assert (heard == 0).all()
+    clean = torch.where(upper, high, low)
+    if task.noisy == "targets":
+        off = targets[0] - clean
+        assert abs(off.mean()) < 5 * math.sqrt(0.1 / len(ids))
+        assert abs(off.var() - 0.1) < 5 * 0.1 * math.sqrt(2 / len(ids))
+        assert abs((off * upper).mean()) < 5 * math.sqrt(0.05 / len(ids))
+    else:
+        assert torch.equal(targets[0], clean)
+    assert expected.targets.unique().tolist() == sorted((low, high))  # what is tested has no noise
 
 
 def test_a_sequence_has_an_address_of_its_own_and_one_meaning_in_both_precisions():
@@ -350,8 +385,8 @@ def test_examining_leaves_the_weights_and_shows_other_sequences(dtype, face):
     net, ids = Topology(), torch.arange(6)
     theta = begun(net, ids, dtype, span=1.0)
     found = lstm96.examine(net, SHORT, 1, ids, theta, count=4)
-    again = lstm96.examine(net, SHORT, 1, ids, theta, count=2)
-    assert found.shape == (4, 6) and torch.equal(found[:2], again)
+    first, last = (lstm96.examine(net, SHORT, 1, ids, theta, first=n, count=2) for n in (0, 2))
+    assert found.shape == (4, 6) and torch.equal(found, torch.cat((first, last)))
     for n in range(4):
         shown = lstm96.sequences(SHORT, 1, ids, ids * 0 + n, purpose=Purpose.TEST, dtype=torch.float64)
         _, error = reference.answer(theta.double(), shown, 2, 2, reference.LOGISTIC, True)
@@ -389,6 +424,31 @@ def test_several_outputs_on_the_compiled_face_equal_the_reference(marks, output)
     called = arguments(net, task, begun(net, torch.arange(20), span=1.0), 2, 0.1)
     for found, expected in zip(lstm96.TRAIN(*called), reference.train(*called), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@compiled
+@classes
+def test_noise_on_the_compiled_face_is_the_references(task):
+    net = Topology(3, 1, inputs=1, output_bias=False)
+    assert net.compiled and net.weights == 102  # as in 1997
+    theta = begun(net, torch.arange(40), span=1.0)
+    called = arguments(net, task, theta, 2)
+    for found, expected in zip(lstm96.TRAIN(*called), reference.train(*called), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    single = theta.float()
+    exact, _ = reference.train(*arguments(net, task, single.double()))
+    rough, _ = lstm96.TRAIN(*arguments(net, task, single))
+    torch.testing.assert_close(rough.double(), exact, rtol=1e-6, atol=1e-6)
+
+
+@compiled
+def test_the_class_is_learnt():
+    net, ids = Topology(3, 1, inputs=1, output_bias=False), torch.arange(16)
+    task = Task("two-sequence", 20, elements=3)
+    biases = {"input_gate_bias": (-1, -3, -5), "output_gate_bias": (-2, -4, -6)}
+    theta = lstm96.initial(net, 1, ids, **biases, dtype=torch.float32)
+    theta, _ = learnt(net, task, theta, count=10_000, rate=1.0)
+    assert (lstm96.examine(net, task, 1, ids, theta, count=256) < 0.2).float().mean() > 0.9
 
 
 @compiled
@@ -578,6 +638,9 @@ def test_a_net_that_cannot_be_is_named(change, message):
         ({"length": 19}, "length is 19: T between 20 and 400000"),
         ({"length": 400_001}, "length is 400001"),
         ({"first_pair": "kept"}, "first_pair is 'kept': one of neutral, unmarked"),
+        ({"noisy": "all"}, "noisy is 'all': one of rest, elements, targets"),
+        ({"elements": 0}, "elements is 0: a number in 1 … 20"),
+        ({"elements": 21}, "elements is 21"),
     ],
 )
 def test_a_task_that_cannot_be_is_named(change, message):
@@ -663,7 +726,14 @@ def test_bad_arguments_of_train_are_named(change, error, message):
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
-    [*RUNS, *THETAS, ({"count": 0}, ValueError, "count is 0: a number of sequences in 1 …")],
+    [
+        *RUNS,
+        *THETAS,
+        ({"count": 0}, ValueError, "count is 0: a number of sequences in 1 …"),
+        ({"first": -1}, ValueError, "first is -1: the number of a sequence, 0 …"),
+        ({"first": 2**40}, ValueError, "first is 1099511627776"),
+        ({"first": 9, "count": 2**30}, ValueError, "count is 1073741824: a number of sequences in 1 …"),
+    ],
 )
 def test_bad_arguments_of_examine_are_named(change, error, message):
     good = {"net": Topology(), "task": SHORT, "seed": 1, "ids": torch.arange(3), "theta": torch.zeros(93, 3)}

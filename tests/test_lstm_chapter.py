@@ -1,6 +1,7 @@
 """Chapter lstm: its experiments have the settings of 1997, and what its text proves, searched for counterexamples."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -8,9 +9,10 @@ import torch
 from lltd import experiments
 from lltd.chapters import lstm as chapter
 from lltd.record import Recipe
-from lltd.systems import lstm96
+from lltd.systems import lstm96, stopped_by_tests
 
 SMALL = {"budget": 40, "tests": 8}
+TESTED = {"budget": 40, "every": 20, "tests": 8, "final": 8}
 
 
 def recipe_of(name: str, **changed) -> Recipe:
@@ -49,9 +51,34 @@ def test_multiplication_is_tested_with_fewer_than_140_and_fewer_than_13_wrong():
     assert min(first.below, second.below) > 1  # larger than any error can be
 
 
-@pytest.mark.parametrize("name", ["lstm/order", "lstm/multiplication"])
-def test_a_trial_is_the_same_alone_and_in_its_shard(name):
-    recipe = recipe_of(name, **SMALL)
+def test_the_2_sequence_problem_is_posed_in_three_ways():
+    plain, noisy, expected = [], [], []
+    for name in ("lstm/two_sequence", "lstm/expected_value"):
+        for cell in map(stopped_by_tests.complete, experiments.find(name).recipe.cells):
+            case = (cell["elements"], cell["every"])
+            stops, numbers = tuple(cell["stops"]), (cell["rate"], cell["tolerance"])
+            if cell["noisy"] == "targets":
+                assert stops == stopped_by_tests.STOPS["3c"] and numbers == (0.1, 0.1)
+                expected.append(case)
+            else:
+                kind = "3a" if cell["noisy"] == "rest" else "3b"
+                assert stops == stopped_by_tests.STOPS[kind] and numbers == (1.0, 0.2)
+                (plain if kind == "3a" else noisy).append(case)
+    assert plain == noisy == expected == list(product((3, 1), chapter.experiments.EVERY))
+
+
+@pytest.mark.parametrize(
+    ("name", "small"),
+    [
+        ("lstm/order", SMALL),
+        ("lstm/multiplication", SMALL),
+        ("lstm/two_sequence", TESTED),
+        ("lstm/expected_value", TESTED),
+    ],
+)
+def test_a_trial_is_the_same_alone_and_in_its_shard(name, small):
+    recipe = recipe_of(name, **small)
+    recipe = replace(recipe, parameters={**recipe.parameters, "vary": {}})
     together = experiments.find(name).compute(recipe, torch.arange(7))
     alone = experiments.find(name).compute(recipe, torch.tensor([3]))
     for key, value in alone.items():

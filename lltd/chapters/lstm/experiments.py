@@ -1,5 +1,6 @@
 """What is run of the experiments of 1997, with the settings printed there: Hochreiter & Schmidhuber 1997, section 5."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from lltd.experiments import experiment
 from lltd.record import Recipe
-from lltd.systems import lstm96
+from lltd.systems import lstm96, stopped_by_tests
 from lltd.systems.batches import Settings
 from lltd.systems.stopping import Criterion
 
@@ -45,20 +46,30 @@ MULTIPLICATION: dict[str, Settings] = {
     "biases -3, -6": {"input_gate_bias": (-3.0, -6.0)},
     "biases drawn": {"input_gate_bias": None},
 }
+# The 2-sequence problem with its first N elements telling the class, and where else there is noise.
+TWO_SEQUENCE: dict[str, Settings] = {
+    f"{name}, N = {N}": {"elements": N, "noisy": noisy, "stops": stopped_by_tests.STOPS[name]}
+    for name, noisy in (("3a", "rest"), ("3b", "elements"))
+    for N in (3, 1)
+}
+EXPECTED: dict[str, Settings] = {f"3c, N = {N}": {"elements": N} for N in (3, 1)}
+EVERY = (1000, 10_000)  # sequences between two tests, which are not printed; the first is the default
 
 
 def _stops(criteria: dict[str, Criterion]) -> Settings:
     return {"criteria": tuple(asdict(criterion) for criterion in criteria.values())}
 
 
-def _trials(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
+def _by_cell(
+    recipe: Recipe, ids: Tensor, trials: Callable[[int, Tensor, Settings], dict[str, Tensor]]
+) -> dict[str, np.ndarray]:
     """The trials of some runs, cell by cell."""
     cells, found = ids % len(recipe.cells), {}
     for cell in cells.unique():
         rows = cells == cell
-        for name, value in lstm96.trials(recipe.seed, ids[rows], recipe.cells[cell]).items():
+        for name, value in trials(recipe.seed, ids[rows], recipe.cells[cell]).items():
             found.setdefault(name, value.new_empty(len(ids), *value.shape[1:]))[rows] = value
-    return {name: found[name].cpu().numpy().astype(kind) for name, kind in TYPES.items()}
+    return {name: value.cpu().numpy().astype(TYPES[name]) for name, value in found.items()}
 
 
 # A shard is 16 trials of each cell: so many the CPU has side by side.
@@ -84,7 +95,7 @@ def _trials(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 )
 def order(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """In which order two or three symbols came, far apart in time: experiments 6a and 6b of 1997."""
-    return _trials(recipe, ids)
+    return _by_cell(recipe, ids, lstm96.trials)
 
 
 @experiment(
@@ -108,4 +119,48 @@ def order(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 )
 def multiplication(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """The product of two marked numbers at the end: experiment 5 of 1997."""
-    return _trials(recipe, ids)
+    return _by_cell(recipe, ids, lstm96.trials)
+
+
+@experiment(
+    "lstm/two_sequence",
+    version=1,
+    seed=27_380,
+    runs=len(TWO_SEQUENCE) * len(EVERY) * 64,
+    shard=len(TWO_SEQUENCE) * len(EVERY) * 16,
+    parameters={
+        "common": {**stopped_by_tests.COMMON, "length": 100, "budget": 300_000},
+        "cases": list(TWO_SEQUENCE.values()),
+        "vary": {"every": EVERY},
+    },
+    dtype="float32",
+)
+def two_sequence(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
+    """The class told at the begin, before long noise: experiments 3a and 3b of 1997."""
+    return _by_cell(recipe, ids, stopped_by_tests.trials)
+
+
+@experiment(
+    "lstm/expected_value",
+    version=1,
+    seed=269_650,
+    runs=len(EXPECTED) * len(EVERY) * 64,
+    shard=len(EXPECTED) * len(EVERY) * 16,
+    parameters={
+        "common": {
+            **stopped_by_tests.COMMON,
+            "noisy": "targets",
+            "rate": 0.1,
+            "tolerance": 0.1,
+            "stops": stopped_by_tests.STOPS["3c"],
+            "length": 100,
+            "budget": 1_500_000,
+        },
+        "cases": list(EXPECTED.values()),
+        "vary": {"every": EVERY},
+    },
+    dtype="float32",
+)
+def expected_value(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
+    """The same with noisy targets, whose expected values are to be learnt: experiment 3c of 1997."""
+    return _by_cell(recipe, ids, stopped_by_tests.trials)

@@ -16,14 +16,17 @@ TASKS = {
     "multiplication": tasks.MULTIPLICATION,
     "order of two": tasks.ORDER_OF_TWO,
     "order of three": tasks.ORDER_OF_THREE,
+    "two-sequence": tasks.TWO_SEQUENCE,
 }
 FIRST_PAIRS = {"neutral": tasks.NEUTRAL, "unmarked": tasks.UNMARKED}
+NOISY = {"rest": tasks.NOWHERE, "elements": tasks.ELEMENTS, "targets": tasks.TARGETS}
 OUTPUTS = {"logistic": reference.LOGISTIC, "linear": reference.LINEAR}
 SEES = ("gates and cells", "cells")
 COMPILED = {  # inputs and outputs, then the blocks and cells that the C++ face has with them
     (2, 1): {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)},
     (8, 4): {(2, 2)},
     (8, 8): {(3, 2)},
+    (1, 1): {(3, 1)},
 }
 SHORTEST = 20  # T: from here on the first ten pairs are among the first T/2
 LONGEST = 400_000  # T: states of longer sequences could leave the domain of the logistic function
@@ -89,20 +92,28 @@ class Task:
     """What is to be learnt, with sequences of `length` = T to T + T/10 steps.
 
     name: "adding" or "multiplication", of two marked values, inputs a value and a marker; "order of two" or "order of
-    three", of symbols X and Y among others, inputs eight symbols, one output for each order. first_pair: what becomes
-    of a first pair that is drawn for a mark. Its value becomes 0 (multiplication: 1), so that it does not count, and
-    its marker 1 ("neutral"), or stays -1 ("unmarked"). Raises ValueError. tasks.py has the details.
+    three", of symbols X and Y among others, inputs eight symbols, one output for each order; "two-sequence", of
+    elements 1 or -1 at the begin, before noise. first_pair: what becomes of a first pair that is drawn for a mark. Its
+    value becomes 0 (multiplication: 1), so that it does not count, and its marker 1 ("neutral"), or stays -1
+    ("unmarked"). Of the 2-sequence problem, elements: how many tell the class; noisy: what is noise, "rest", the other
+    elements, or also "elements", or also "targets", which are learnt from with noise and tested without. Raises
+    ValueError. tasks.py has the details.
     Sources: [HS96] section 3, which sets X1 to 0 and leaves the rest open; Hochreiter & Schmidhuber 1997, experiments
-    5, 6a and 6b, for the other tasks.
+    3, 5, 6a and 6b, for the other tasks.
     """
 
     name: str = "adding"
     length: int = 100
     first_pair: str = "neutral"
+    elements: int = 1
+    noisy: str = "rest"
 
     def __post_init__(self) -> None:
         _check_known("name", self.name, TASKS)
         _check_known("first_pair", self.first_pair, FIRST_PAIRS)
+        _check_known("noisy", self.noisy, NOISY)
+        if not 1 <= self.elements <= SHORTEST:
+            raise ValueError(f"elements is {self.elements}: a number in 1 … {SHORTEST} is needed")
         if not SHORTEST <= self.length <= LONGEST:
             raise ValueError(f"length is {self.length}: T between {SHORTEST} and {LONGEST} is needed")
 
@@ -110,6 +121,13 @@ class Task:
     def shape(self) -> tuple[int, int]:
         """How many inputs and outputs its nets have."""
         return tasks.SHAPES[TASKS[self.name]]
+
+    @property
+    def variant(self) -> int:
+        """What tasks.py is told of it beside name and length."""
+        if TASKS[self.name] == tasks.TWO_SEQUENCE:
+            return tasks.PLACES * self.elements + NOISY[self.noisy]
+        return FIRST_PAIRS[self.first_pair]
 
     @property
     def most(self) -> int:
@@ -203,16 +221,21 @@ def train(
     return _run(net, task, Purpose.TASK, seed, ids, theta, first, count, rates)
 
 
-def examine(net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor, *, count: int = 2560) -> Tensor:
+def examine(
+    net: Topology, task: Task, seed: int, ids: Tensor, theta: Tensor, *, first: int = 0, count: int = 2560
+) -> Tensor:
     """Errors |target - output| (count, B) on sequences that no trial has learnt from; nan where it has diverged.
 
-    Arguments as in `train`. Raises ValueError or TypeError. Source: [HS96] section 3.
+    They are those of numbers first … first + count - 1. Arguments as in `train`. Raises ValueError or TypeError.
+    Source: [HS96] section 3.
     """
     _check(net, task, seed, ids, theta)
-    if not 1 <= count <= task.most:
-        raise ValueError(f"count is {count}: a number of sequences in 1 … {task.most} is needed")
-    first, rates = torch.zeros_like(ids), theta.new_zeros(len(theta))
-    return _run(net, task, Purpose.TEST, seed, ids, theta, first, first + count, rates)[1]
+    if not 0 <= first < task.most:
+        raise ValueError(f"first is {first}: the number of a sequence, 0 … {task.most - 1}, is needed")
+    if not 1 <= count <= task.most - first:
+        raise ValueError(f"count is {count}: a number of sequences in 1 … {task.most - first} is needed")
+    stretch, rates = (torch.full_like(ids, value) for value in (first, count)), theta.new_zeros(len(theta))
+    return _run(net, task, Purpose.TEST, seed, ids, theta, *stretch, rates)[1]
 
 
 def face(net: Topology, theta: Tensor) -> str:
@@ -229,7 +252,7 @@ def _run(net: Topology, task: Task, purpose: Purpose, *arguments: int | Tensor) 
 
 
 def _said(task: Task) -> tuple[int, int, int]:
-    return TASKS[task.name], task.length, FIRST_PAIRS[task.first_pair]
+    return TASKS[task.name], task.length, task.variant
 
 
 @cache

@@ -8,9 +8,10 @@
 
 namespace {
 
-constexpr int MULTIPLICATION = 1, ORDER_OF_TWO = 2, ORDER_OF_THREE = 3, UNMARKED = 1;  // tasks.py
+constexpr int MULTIPLICATION = 1, ORDER_OF_TWO = 2, ORDER_OF_THREE = 3, TWO_SEQUENCE = 4;  // tasks.py
+constexpr int UNMARKED = 1, ELEMENTS = 1, TARGETS = 2, PLACES = 3;                         // tasks.py
 constexpr int LINEAR = 1;  // reference.py
-constexpr Real LARGEST = 0x1p16;  // net inputs, of at most 21 sources within ±1, stay in the domain of logistic_
+constexpr Real LARGEST = 0x1p16;  // net inputs, of sources that add up to less than ±32, stay in logistic_'s domain
 constexpr int SIZE = LANES / 2;  // trials side by side: of more, weights and traces would not stay in the first cache
 constexpr int CHUNK = 8;         // steps whose traces are added together: each trace is then fetched and stored once
 
@@ -30,7 +31,7 @@ inline void unrolled(F f) {
 // from there: k = 0 is the last. A task adds what it shows, `begin`, `step` and `target`.
 struct Sequences {
   uint64_t seed;
-  int64_t kind, length, first_pair;
+  int64_t kind, length, variant;
   uint32_t purpose;
 
   uint64_t ids[SIZE];
@@ -77,7 +78,7 @@ struct MarkedPairs : Sequences {
   [[gnu::flatten]] void step(Whole k, const uint32_t* word, Lanes* inputs) {
     const bool product = kind == MULTIPLICATION;
     const Real span = product ? 1 : 2, low = product ? 0 : -1, neutral = product ? 1 : 0;
-    const Real at_begin = first_pair == UNMARKED ? -1 : 1, at_end = k == 0 ? -1 : 0;
+    const Real at_begin = variant == UNMARKED ? -1 : 1, at_end = k == 0 ? -1 : 0;
 #pragma GCC ivdep
     for (int i = 0; i < SIZE; i++) {
       const bool begins = k == last[i], one = k == first[i], two = k == second[i];
@@ -133,6 +134,50 @@ struct TemporalOrder : Sequences {
   void target(Lanes* wanted) const {
     for (int o = 0; o < OUTPUTS; o++)
       for (int i = 0; i < SIZE; i++) wanted[o][i] = order[i] == o;
+  }
+};
+
+// tasks.two_sequence.
+struct TwoSequence : Sequences {
+  static constexpr int INPUTS = 1, OUTPUTS = 1;
+  static constexpr Real LOUD = 0.44721359549995794, LOUDEST = 0.31622776601683794;  // roots of the variances
+
+  alignas(64) Lanes told, heard;  // the element of the class, and the noise on the target
+  alignas(64) Lanes noise[4];     // of the words drawn last
+
+  [[gnu::flatten]] void draw(uint32_t block) {
+    Sequences::draw(block);
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++) {
+      normals(word[0][i], word[1][i], LOUD, noise[0][i], noise[1][i]);
+      normals(word[2][i], word[3][i], LOUD, noise[2][i], noise[3][i]);
+    }
+  }
+
+  int64_t begin(const int64_t* numbers) {
+    const int64_t longest = open(numbers);
+    for (int i = 0; i < SIZE; i++) {
+      Real unused;
+      told[i] = word[1][i] & 1 ? 1 : -1;
+      normals(word[2][i], word[3][i], purpose == TASK ? LOUDEST : 0, heard[i], unused);
+    }
+    return longest;
+  }
+
+  [[gnu::flatten]] void step(Whole k, const uint32_t*, Lanes* inputs) {
+    const Whole elements = Whole(variant / PLACES);
+    const Real both = variant % PLACES == ELEMENTS;
+    const Lanes& own = noise[k % 4];
+#pragma GCC ivdep
+    for (int i = 0; i < SIZE; i++)
+      inputs[0][i] = last[i] - k < elements ? fma_(both, own[i], told[i]) : own[i];
+  }
+
+  void target(Lanes* wanted) const {
+    for (int i = 0; i < SIZE; i++) {
+      const bool upper = told[i] > 0;
+      wanted[0][i] = variant % PLACES == TARGETS ? Real(upper ? 0.2 : 0.8) + heard[i] : Real(upper);
+    }
   }
 };
 
@@ -345,6 +390,8 @@ struct Work {  // the arguments of the op
   void dispatch(int64_t blocks, int64_t cells) const {
     const int64_t size = 10 * blocks + cells;
     constexpr bool small = Task::INPUTS == 2;
+    if constexpr (Task::INPUTS == 1)
+      if (size == 31) with<3, 1>();
     if constexpr (small) {
       if (size == 11) with<1, 1>();
       if (size == 12) with<1, 2>();
@@ -367,10 +414,10 @@ extern "C" {
 void lltd_lstm96(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Tensor<const Real> theta,
                  Tensor<const int64_t> first, Tensor<const int64_t> count, Tensor<const Real> rates, int64_t most,
                  int64_t blocks, int64_t cells, int64_t kind, int64_t slope, int64_t task, int64_t length,
-                 int64_t first_pair, int64_t purpose, Tensor<Real> theta_out, Tensor<Real> errors) {
+                 int64_t variant, int64_t purpose, Tensor<Real> theta_out, Tensor<Real> errors) {
   std::fill_n(errors.data, most * ids.shape[0], Real(0));
   const auto serve = [&](auto shown) {
-    shown.seed = seed, shown.kind = task, shown.length = length, shown.first_pair = first_pair;
+    shown.seed = seed, shown.kind = task, shown.length = length, shown.variant = variant;
     shown.purpose = uint32_t(purpose);
     Work<decltype(shown)>{threads,    shown,          ids,        theta,          first.data, count.data,
                           rates.data, kind == LINEAR, slope != 0, theta_out.data, errors.data}
@@ -380,6 +427,8 @@ void lltd_lstm96(int64_t threads, uint64_t seed, Tensor<const uint64_t> ids, Ten
     serve(TemporalOrder<2>());
   else if (task == ORDER_OF_THREE)
     serve(TemporalOrder<3>());
+  else if (task == TWO_SEQUENCE)
+    serve(TwoSequence());
   else
     serve(MarkedPairs());
 }

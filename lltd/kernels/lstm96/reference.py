@@ -154,7 +154,7 @@ def train(
     slope: bool,
     task: int,
     length: int,
-    first_pair: int,
+    variant: int,
     purpose: int,
 ) -> tuple[Tensor, Tensor]:
     """Sequences first … first + count - 1 (B) of on-line learning: theta (P, B) after them, and errors (most, B).
@@ -165,7 +165,7 @@ def train(
     """
     errors = theta.new_zeros(most, theta.shape[1])
     for n in range(most):
-        shown = draw(seed, ids, first + n, task, length, first_pair, purpose, theta.dtype)
+        shown = draw(seed, ids, first + n, task, length, variant, purpose, theta.dtype)
         change, error = answer(theta, shown, blocks, cells, kind, slope)
         later, learns = theta + rates[:, None] * change, n < count
         later = torch.where((later.abs() <= LARGEST).all(0), later, torch.nan)

@@ -8,11 +8,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lltd.philox import block
+from lltd.philox import Purpose, block, normal
 
-ADDING, MULTIPLICATION, ORDER_OF_TWO, ORDER_OF_THREE = range(4)
-SHAPES = {ADDING: (2, 1), MULTIPLICATION: (2, 1), ORDER_OF_TWO: (8, 4), ORDER_OF_THREE: (8, 8)}  # I, O
-NEUTRAL, UNMARKED = 0, 1  # what becomes of a first pair that is drawn for a mark: see `marked_pairs`
+ADDING, MULTIPLICATION, ORDER_OF_TWO, ORDER_OF_THREE, TWO_SEQUENCE = range(5)
+SHAPES = {  # I, O
+    ADDING: (2, 1),
+    MULTIPLICATION: (2, 1),
+    ORDER_OF_TWO: (8, 4),
+    ORDER_OF_THREE: (8, 8),
+    TWO_SEQUENCE: (1, 1),
+}
+# Variants of a task. What becomes of a first pair that is drawn for a mark: see `marked_pairs`. Where else noise is
+# heard than in the elements that tell nothing: see `two_sequence`, whose variant is PLACES N + that.
+NEUTRAL, UNMARKED = 0, 1
+PLACES = 3
+NOWHERE, ELEMENTS, TARGETS = range(PLACES)
 
 
 class Sequences(NamedTuple):
@@ -37,24 +47,30 @@ def draw(
     numbers: Tensor,
     task: int,
     length: int,
-    first_pair: int,
+    variant: int,
     purpose: int,
     dtype: torch.dtype,
 ) -> Sequences:
     """Sequence number `numbers` (B) of each trial `ids` (B), of T … T + T/10 steps, T = length.
 
-    What it shows is drawn by the distance from its end, k = 0 the last step: word k % 4 of block 1 + k // 4. Its length
-    and the places of what counts are drawn from the words of block 0.
+    What it shows is drawn by the distance from its end, k = 0 the last step: word k % 4 of block 1 + k // 4, or its
+    normal. Its length and the places of what counts are drawn from the words of block 0.
     """
     begin, longest = numbers * blocks_of(length), length + length // 10
     places = block(seed, ids, begin, purpose)
     lengths = length + below(places[0], length // 10 + 1)
     addresses = begin + torch.arange(1, blocks_of(length), device=ids.device)[:, None]
-    words = block(seed, ids, addresses, purpose).transpose(0, 1).flatten(0, 1)[:longest]
-    if task in (ADDING, MULTIPLICATION):
-        inputs, targets = marked_pairs(words, places[1:], lengths, length, task, first_pair, dtype)
+    if task == TWO_SEQUENCE:
+        noise = normal(seed, ids, addresses, purpose, dtype).transpose(0, 1).flatten(0, 1)[:longest]
+        # Tests ask for the expected target: only what is learnt from is noisy.
+        heard = normal(seed, ids, begin, purpose, dtype)[2] * (purpose == Purpose.TASK)
+        inputs, targets = two_sequence(noise, heard, places[1], lengths, *divmod(variant, PLACES))
     else:
-        inputs, targets = temporal_order(words, places[1:], lengths, length, task, dtype)
+        words = block(seed, ids, addresses, purpose).transpose(0, 1).flatten(0, 1)[:longest]
+        if task in (ADDING, MULTIPLICATION):
+            inputs, targets = marked_pairs(words, places[1:], lengths, length, task, variant, dtype)
+        else:
+            inputs, targets = temporal_order(words, places[1:], lengths, length, task, dtype)
     inside = torch.arange(longest, device=ids.device)[:, None, None] < lengths
     return Sequences((inputs * inside).flip(0), lengths, targets)
 
@@ -117,3 +133,21 @@ def temporal_order(
     shown = torch.where(k == 0, 1, torch.where(k == lengths - 1, 0, shown))
     inputs, outputs = (torch.arange(number, device=words.device)[:, None] for number in SHAPES[task])
     return (shown[:, None] == inputs).to(dtype), (order == outputs).to(dtype)
+
+
+def two_sequence(
+    noise: Tensor, heard: Tensor, word: Tensor, lengths: Tensor, elements: int, place: int
+) -> tuple[Tensor, Tensor]:
+    """The 2-sequence problem: inputs (T + T/10, 1, B), k = 0 first, and targets (1, B), from normals and a word.
+
+    The first `elements` = N inputs are 1 for class 1, whose target is 1, and -1 for class 2, whose target is 0. All
+    others are noise of variance 0.2, which place = ELEMENTS adds to the first ones, too. place = TARGETS: the targets
+    are 0.2 and 0.8 instead, and noise of variance 0.1 is added, from `heard` (B).
+    Source: Hochreiter & Schmidhuber 1997, experiments 3a, 3b and 3c, with N = 1 and 3.
+    """
+    k = torch.arange(len(noise), device=noise.device)[:, None]
+    noise, first = 0.2**0.5 * noise, word & 1
+    told = noise.new_tensor((-1, 1))[first] + (noise if place == ELEMENTS else 0)
+    wanted = noise.new_tensor((0.8, 0.2) if place == TARGETS else (0, 1))[first]
+    target = wanted + (0.1**0.5 * heard if place == TARGETS else 0)
+    return torch.where(lengths - 1 - k < elements, told, noise)[:, None], target[None]

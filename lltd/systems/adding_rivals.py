@@ -1,0 +1,291 @@
+"""Rivals of the LSTM of 1996 on the adding problem: the same sequences, the same budget, the same test.
+
+A trial is shown its sequences one by one, or in mini-batches, until its budget is used up; whether and when it would
+have stopped is watched on the way, and it is tested at the end. Source: [HS96] section 3, which names the methods and
+not their settings: these are ours, see METHODS.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from lltd.kernels import lstm96 as kernel
+from lltd.kernels import small_net
+from lltd.kernels.lstm96 import Task
+from lltd.philox import Purpose
+from lltd.systems import (
+    elman,
+    gradient_descent,
+    lstm96,
+    modern_lstm,
+    pseudo_newton,
+    small_nets,
+    stopping,
+    tdnn,
+)
+from lltd.systems.batches import Settings, alike, each
+
+STRETCH = 200  # sequences drawn together: no outcome depends on it
+AT_ONCE = 640  # of all trials that are drawn in one go: their numbers fit a processor's cache
+CRITERIA = (lstm96.STOPS["squared, latest 2000"], lstm96.LEARNT)
+AVERAGED = 1000  # sequences before a stage that its training error is averaged over
+
+# Settings of a trial beside method, length T and budget.
+COMMON: Settings = {"first_pair": "neutral", "tolerance": 0.04, "tests": 2560, "stages": (1000,)}
+# Of each method its own; None: to be given. An Elman net of 8 hidden units has 97 weights, LSTM's of 8 has 93.
+METHODS: dict[str, Settings] = {
+    "bptt": {"rate": None, "hidden": 8, "spread": 0.5},
+    "pseudo_newton": {"rate": None, "mu": None, "hidden": 8, "spread": 0.5},
+    "tdnn": {"rate": None, "hidden": 8, "near": None, "window": None},
+    "modern_lstm": {"rate": None, "cells": 4, "forget_bias": 1.0, "batch": 20},
+}
+APART = ("rate", "mu", "spread", "forget_bias")
+
+
+class Shown(NamedTuple):
+    """S sequences for each of B trials, aligned at their ends: inputs (T, I, S, B), lengths and targets (S, B)."""
+
+    inputs: Tensor
+    lengths: Tensor
+    targets: Tensor
+
+
+class Rival(Protocol):
+    """B trials of one method under way."""
+
+    def learn(self, shown: Shown) -> Tensor:
+        """Learn from the sequences in turn; returns |target - output| of each, (S, B), before it was learnt from."""
+
+    def answer(self, shown: Shown) -> Tensor:
+        """Outputs (S, B)."""
+
+    @property
+    def theta(self) -> Tensor:
+        """The weights, nan or infinite in a trial that has diverged: (P, B)."""
+
+
+def draw(
+    task: Task, seed: int, ids: Tensor, first: int, count: int, purpose: Purpose, dtype: torch.dtype
+) -> Shown:
+    """Sequences first … first + count - 1 of trials ids (B): those that `kernels.lstm96` draws itself.
+
+    A trial that comes several times among ids is drawn once.
+    """
+    unique, where = ids.unique(return_inverse=True)
+    parts = []
+    for numbers in torch.arange(first, first + count, device=ids.device).split(
+        max(1, AT_ONCE // len(unique))
+    ):
+        pairs = (unique.repeat(len(numbers)), numbers.repeat_interleave(len(unique)))
+        drawn = kernel.sequences(task, seed, *pairs, purpose=purpose, dtype=dtype)
+        parts.append([part.unflatten(-1, (len(numbers), len(unique)))[..., where] for part in drawn])
+    inputs, lengths, targets = (torch.cat(part, -2) for part in zip(*parts, strict=True))
+    return Shown(inputs, lengths, targets[0])
+
+
+def from_begin(shown: Shown) -> Tensor:
+    """The inputs aligned at their begins instead, (S, T, I, B); what comes after an end is of no account."""
+    steps = len(shown.inputs)
+    rows = torch.arange(steps, device=shown.lengths.device)[:, None, None] + steps - shown.lengths
+    index = rows.clamp(max=steps - 1)[:, None].expand_as(shown.inputs)
+    return shown.inputs.gather(0, index).permute(2, 0, 1, 3).contiguous()
+
+
+class Elman:
+    """Elman nets, and back-propagation through time or pseudo-Newton steps after each sequence."""
+
+    def __init__(self, seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype) -> None:
+        self.net, self.newton = elman.net(settings[0]["hidden"]), "mu" in settings[0]
+        spread = each(settings, "spread", ids.device)
+        self.theta = small_nets.initial(seed, ids, self.net, spread).to(dtype).contiguous()
+        self.rate = each(settings, "rate", ids.device).to(dtype)
+        self.mu = each(settings, "mu", ids.device).to(dtype) if self.newton else None
+
+    def learn(self, shown: Shown) -> Tensor:
+        """See `Rival`; a tanh unit that is asked for 2 d - 1 is a logistic one that is asked for d."""
+        errors = torch.empty_like(shown.targets)
+        no_weighting = torch.full_like(self.rate, torch.inf)
+        lessons = zip(from_begin(shown), shown.lengths, 2 * shown.targets - 1, strict=True)
+        for s, (inputs, lengths, targets) in enumerate(lessons):
+            ends, (g, h, _) = small_net.slopes(self.net, self.theta, inputs, lengths, targets, no_weighting)
+            errors[s] = (ends - targets).abs() / 2
+            if self.newton:
+                self.theta = self.theta + pseudo_newton.step(g, h, self.rate, self.mu)
+            else:
+                self.theta = self.theta + gradient_descent.step(g, self.rate)
+        return errors
+
+    def answer(self, shown: Shown) -> Tensor:
+        """See `Rival`."""
+        return (small_net.ends(self.net, self.theta, from_begin(shown), shown.lengths) + 1) / 2
+
+
+class TimeDelay:
+    """Time-delay nets, and back-propagation after each sequence."""
+
+    def __init__(self, seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype) -> None:
+        own = settings[0]
+        self.shape = tdnn.Shape(own["hidden"], own["near"], own["window"])
+        self.weights = tdnn.initial(self.shape, seed, ids, dtype)
+        self.rate = each(settings, "rate", ids.device).to(dtype)
+
+    @property
+    def theta(self) -> Tensor:
+        """See `Rival`."""
+        return self.weights.T
+
+    def learn(self, shown: Shown) -> Tensor:
+        """See `Rival`."""
+        errors = torch.empty_like(shown.targets)
+        for s, (window, targets) in enumerate(zip(self._windows(shown), shown.targets, strict=True)):
+            y, kept = tdnn.answer(self.shape, self.weights, window)
+            errors[s] = (targets - y).abs()
+            g = tdnn.gradient(self.shape, self.weights, kept, y, targets)
+            self.weights = self.weights + gradient_descent.step(g, self.rate[:, None])
+        return errors
+
+    def answer(self, shown: Shown) -> Tensor:
+        """See `Rival`."""
+        return torch.stack(
+            [tdnn.answer(self.shape, self.weights, window)[0] for window in self._windows(shown)]
+        )
+
+    def _windows(self, shown: Shown) -> Tensor:
+        """What the nets see of each sequence, (S, B, w, I); zeros where a window begins before it."""
+        return shown.inputs[-self.shape.window :].permute(2, 3, 0, 1).contiguous()
+
+
+class ModernLstm:
+    """LSTM with forget gates: a step of Adam after each mini-batch."""
+
+    def __init__(self, seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype) -> None:
+        own = settings[0]
+        self.cells, self.batch = own["cells"], own["batch"]
+        bias = each(settings, "forget_bias", ids.device)
+        self.weights = modern_lstm.initial(self.cells, 2, seed, ids, bias, dtype)
+        self.adam = modern_lstm.Adam.start(each(settings, "rate", ids.device).to(dtype), self.weights)
+
+    @property
+    def theta(self) -> Tensor:
+        """See `Rival`."""
+        return self.weights.T
+
+    def learn(self, shown: Shown) -> Tensor:
+        """See `Rival`; all sequences of a mini-batch come before it is learnt from."""
+        errors = []
+        for part in zip(*(value.split(self.batch, -2) for value in shown), strict=True):
+            inputs, lengths, targets = _by_trial(Shown(*part))
+            y, kept = modern_lstm.answer(self.weights, self.cells, inputs, lengths)
+            e = (y - targets) / targets.shape[1]
+            g = modern_lstm.gradient(self.weights, self.cells, lengths, kept, e)
+            self.weights = self.weights + self.adam.step(g)
+            errors.append((y - targets).abs().T)
+        return torch.cat(errors)
+
+    def answer(self, shown: Shown) -> Tensor:
+        """See `Rival`."""
+        inputs, lengths, _ = _by_trial(shown)
+        return modern_lstm.answer(self.weights, self.cells, inputs, lengths)[0].T
+
+
+RIVALS: dict[str, type[Rival]] = {
+    "bptt": Elman,
+    "pseudo_newton": Elman,
+    "tdnn": TimeDelay,
+    "modern_lstm": ModernLstm,
+}
+
+
+def complete(setting: Settings) -> Settings:
+    """The setting of a trial with all defaults filled in. Raises ValueError, naming what is wrong or unknown."""
+    if setting.get("method") not in METHODS:
+        raise ValueError(f"method is {setting.get('method')!r}: one of {', '.join(METHODS)} is needed")
+    defaults = {**COMMON, **METHODS[setting["method"]], "method": None, "length": None, "budget": None}
+    if unknown := set(setting) - set(defaults):
+        raise ValueError(
+            f"setting {min(unknown)} is unknown: {setting['method']} has {', '.join(sorted(defaults))}"
+        )
+    whole = {**defaults, **setting}
+    for name in ("length", "budget", "tests", "hidden", "cells", "batch", "near", "window"):
+        if name in whole and not (isinstance(whole[name], int) and whole[name] >= 1):
+            raise ValueError(f"{name} is {whole[name]}: a whole number, 1 or more, is needed")
+    for name in ("rate", "mu", "spread", "tolerance"):
+        if name in whole and not (isinstance(whole[name], int | float) and 0 < whole[name] < float("inf")):
+            raise ValueError(f"{name} is {whole[name]}: a positive number is needed")
+    if not all(AVERAGED <= stage <= whole["budget"] for stage in whole["stages"]):
+        raise ValueError(f"stages is {whole['stages']}: numbers in {AVERAGED} … {whole['budget']} are needed")
+    if STRETCH % whole.get("batch", 1):
+        raise ValueError(f"batch is {whole['batch']}: a divisor of {STRETCH} is needed")
+    Task("adding", whole["length"], whole["first_pair"])
+    return whole
+
+
+def trials(
+    seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """Make a trial of each run under its setting, from begin to test. ids: int64 (B,).
+
+    Returns stops (B, 2), with which sequence the criterion of [HS96] and the end of the learning phase were reached, 0
+    where they were not; training (B, stages), the mean squared error over the last 1000 sequences up to each stage;
+    wrong (B) of the tests, and their mean errors absolute and squared (B), after the last sequence of the budget;
+    diverged (B). A net that has diverged is wrong by 1. Raises ValueError.
+    """
+    if len(settings) != len(ids):
+        raise ValueError(f"settings has {len(settings)} entries: one for each of {len(ids)} trials is needed")
+    whole, found = [complete(setting) for setting in settings], {}
+    for rows in alike(whole, APART):
+        for name, value in _trials(seed, ids[rows], [whole[row] for row in rows], dtype).items():
+            found.setdefault(name, value.new_zeros(len(ids), *value.shape[1:]))[rows] = value
+    return found
+
+
+@torch.inference_mode()
+def _trials(seed: int, ids: Tensor, settings: list[Settings], dtype: torch.dtype) -> dict[str, Tensor]:
+    own = settings[0]
+    task = Task("adding", own["length"], own["first_pair"])
+    rival = RIVALS[own["method"]](seed, ids, settings, dtype)
+    watch = stopping.begin(CRITERIA, len(ids), ids.device)
+    stops = torch.zeros(len(CRITERIA), len(ids), dtype=torch.int64, device=ids.device)
+    squares, training = [], {}
+    for first in range(0, own["budget"], STRETCH):
+        shown = draw(task, seed, ids, first, min(STRETCH, own["budget"] - first), Purpose.TASK, dtype)
+        errors = _bounded(rival.learn(shown))
+        watch, seen = stopping.look(watch, errors, CRITERIA, own["tolerance"])
+        stops = torch.where((stops == 0) & (seen.met > 0), first + seen.met, stops)
+        squares = [*squares, errors.double().square()][-(AVERAGED // STRETCH + 1) :]
+        for stage in own["stages"]:
+            if first < stage <= first + len(errors):
+                latest = torch.cat([*squares[:-1], squares[-1][: stage - first]])
+                training[stage] = _mean(latest[-AVERAGED:])
+    tests = torch.cat(
+        [
+            _bounded((rival.answer(shown) - shown.targets).abs())
+            for n in range(0, own["tests"], STRETCH)
+            for shown in [draw(task, seed, ids, n, min(STRETCH, own["tests"] - n), Purpose.TEST, dtype)]
+        ]
+    ).double()
+    return {
+        "stops": stops.T,
+        "training": torch.stack([training[stage] for stage in own["stages"]], 1),
+        "wrong": (tests >= own["tolerance"]).sum(0),
+        "absolute": _mean(tests),
+        "squared": _mean(tests.square()),
+        "diverged": ~rival.theta.isfinite().all(0),
+    }
+
+
+def _bounded(errors: Tensor) -> Tensor:
+    """Errors, at most 1: targets lie in (0, 1), and a guess there is never further off."""
+    return errors.nan_to_num(nan=1.0, posinf=1.0).clamp(max=1.0)
+
+
+def _mean(errors: Tensor) -> Tensor:
+    """Over sequences, (S, B): cumsum adds in the same order whatever the number of trials, and sum does not."""
+    return errors.cumsum(0)[-1] / len(errors)
+
+
+def _by_trial(shown: Shown) -> Shown:
+    """The same with the sequences last: inputs (T, B, I, S), lengths and targets (B, S)."""
+    return Shown(shown.inputs.permute(0, 3, 1, 2).contiguous(), shown.lengths.T, shown.targets.T.contiguous())

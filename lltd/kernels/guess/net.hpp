@@ -95,10 +95,15 @@ struct Block {
       Value<SIZE>::template unit<HIDDEN>(output, x, o, h, answer);
   }
 
-  // From a sequence's begin to its end; the output is left in o.
-  void run(const Real* inputs, int64_t length, int64_t order) {
+  // As units are at a sequence's begin.
+  void begin() {
     for (int u = 0; u < HIDDEN; u++) h[u].fill();
     o.fill();
+  }
+
+  // From a sequence's begin to its end; the output is left in o.
+  void run(const Real* inputs, int64_t length, int64_t order) {
+    begin();
     for (int64_t t = 0; t < length; t++) step(inputs[t], order);
   }
 };

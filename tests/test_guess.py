@@ -199,9 +199,14 @@ def test_a_net_has_the_same_bits_alone_in_a_crowd_and_on_several_threads(net, dt
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(found[1], found[3])
-    for n in (0, 41, 299):
-        alone = guess.guess(net, 1, ids[n : n + 1], inputs, lengths)
-        assert torch.equal(alone, found[1][:, n : n + 1])
+    for first, count in (
+        (0, 1),
+        (41, 1),
+        (299, 1),
+        *((40, 2**k + more) for k in range(1, 8) for more in (-1, 0)),
+    ):
+        some = slice(first, first + count)  # few nets run side by side, many on one sequence after the other
+        assert torch.equal(guess.guess(net, 1, ids[some], inputs, lengths), found[1][:, some])
     assert torch.equal(guess.guess(net, 1, ids.flip(0), inputs, lengths), found[1].flip(1))
     assert torch.equal(guess.guess(net, 1, ids, inputs[1:2], lengths[1:2]), found[1][1:2])
 

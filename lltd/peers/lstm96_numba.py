@@ -19,10 +19,8 @@ def learner(J: int, C: int, side: int, rate: float) -> Callable[..., np.ndarray]
     except ImportError as error:
         raise MissingPeer("not installed") from error
     H, F, real = J * (2 + C), J * (2 + C) + 3, np.float32
-    ZERO, HALF, ONE, TWO, FOUR = map(
-        real, (0, 0.5, 1, 2, 4)
-    )  # a plain number would make double precision of all
-    P, RATE = H * F, real(rate)  # P: the first of the outputs' weights
+    ZERO, HALF, ONE, TWO, FOUR, RATE = map(real, (0, 0.5, 1, 2, 4, rate))  # else all becomes double precision
+    P = H * F  # the first of the outputs' weights
 
     @njit(inline="always")
     def squash(x):  # noqa: ANN001, ANN202, Numba finds the types itself
@@ -32,21 +30,29 @@ def learner(J: int, C: int, side: int, rate: float) -> Callable[..., np.ndarray]
     @njit
     def learn(theta, inputs, lengths, targets):  # noqa: ANN001, ANN202
         after, T = np.empty_like(theta), inputs.shape[1]
-        w, traces = np.empty((len(theta), side), real), np.empty((F, 2, J * C, side), real)
-        y, seen, s = np.empty((H, side), real), np.ones((F, side), real), np.empty((J * C, side), real)
-        slopes, e_s = np.empty((2, J * C, side), real), np.empty((J * C, side), real)
-        runs, e, e_out = np.empty(side, real), np.empty(side, real), np.empty((J, side), real)
+        w, traces = np.zeros((len(theta), side), real), np.zeros((F, 2, J * C, side), real)
+        y, seen, s = np.zeros((H, side), real), np.ones((F, side), real), np.zeros((J * C, side), real)
+        slopes, e_s = np.zeros((2, J * C, side), real), np.zeros((J * C, side), real)
+        runs, e, e_out = np.zeros(side, real), np.zeros(side, real), np.zeros((J, side), real)
         for begin in range(0, theta.shape[1], side):
-            some = slice(begin, min(begin + side, theta.shape[1]))
-            number = some.stop - begin
-            w[:, :number] = theta[:, some]
+            number = min(side, theta.shape[1] - begin)
+            for p in range(len(theta)):
+                for b in range(number):
+                    w[p, b] = theta[p, begin + b]
             for n in range(len(inputs)):
-                own, wanted = lengths[n, some], targets[n, 0, some]
-                y[:], s[:], traces[:] = ZERO, ZERO, ZERO
-                for t in range(T - own.max(), T):
-                    seen[:H], seen[H : H + 2, :number] = y, inputs[n, t, :, some]
+                y.fill(ZERO)
+                s.fill(ZERO)
+                traces.fill(ZERO)
+                longest = 0
+                for b in range(number):
+                    longest = max(longest, lengths[n, begin + b])
+                for t in range(T - longest, T):
+                    for m in range(H):
+                        for b in range(side):
+                            seen[m, b] = y[m, b]
                     for b in range(number):
-                        runs[b] = ONE if t >= T - own[b] else ZERO
+                        seen[H, b], seen[H + 1, b] = inputs[n, t, 0, begin + b], inputs[n, t, 1, begin + b]
+                        runs[b] = ONE if t >= T - lengths[n, begin + b] else ZERO
                     for u in range(H):
                         for b in range(side):
                             y[u, b] = w[u * F + F - 1, b]
@@ -77,8 +83,8 @@ def learner(J: int, C: int, side: int, rate: float) -> Callable[..., np.ndarray]
                     for c in range(J * C):
                         net += w[P + c, b] * y[c // C * (2 + C) + 2 + c % C, b]
                     o = squash(net)
-                    e[b] = (wanted[b] - o) * o * (ONE - o)
-                e_out[:] = ZERO
+                    e[b] = (targets[n, 0, begin + b] - o) * o * (ONE - o)
+                e_out.fill(ZERO)
                 for c in range(J * C):
                     i = c // C * (2 + C) + 1
                     for b in range(number):
@@ -98,7 +104,9 @@ def learner(J: int, C: int, side: int, rate: float) -> Callable[..., np.ndarray]
                                 w[i + (2 + c % C) * F + m, b] += RATE * e_s[c, b] * traces[m, 0, c, b]
                             w[i + m, b] += RATE * by_in
                             w[i + F + m, b] += RATE * e_out[j, b] * seen[m, b]
-            after[:, some] = w[:, :number]
+            for p in range(len(theta)):
+                for b in range(number):
+                    after[p, begin + b] = w[p, b]
         return after
 
     return learn

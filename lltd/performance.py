@@ -14,10 +14,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,109 +26,40 @@ from torch import Tensor
 import lltd
 from lltd import roofline
 from lltd.experiments import machine, results_folder
-from lltd.kernels import guess, latch, small_net
 from lltd.peers import MissingPeer
-from lltd.peers import guess as guess_peers
-from lltd.peers import small_net as small_net_peers
-from lltd.peers.guess import Guesses
-from lltd.peers.latch import PEERS, Stretch, kernel
-from lltd.peers.small_net import Showing
+from lltd.peers.latch import Stretch
+from lltd.peers.lstm96 import Learning
+from lltd.races import (
+    EACH,
+    GUESSES,
+    LEARNING,
+    RACES,
+    SETS,
+    TRIAL,
+    USUAL,
+    Race,
+    guess_races,
+    latch_races,
+    lstm96_races,
+    ways_races,
+)
 from lltd.record import MissingRecordError, RecordError, replace_file
 
 REPEATS = 5
 AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes
-USUAL, SHOWING, GUESSES = Stretch(), Showing(), Guesses()  # what is timed
-TRIAL = Guesses(nets=16_384, sequences=100)  # a whole training set, by each of the search's ways
-SETS, EACH = 8, 4096  # training sets that are drawn, and guesses for each
 MEDIUM = replace(USUAL, runs=1024)  # what is changed along one axis at a time
 AXES = {
     "runs": (64, 256, 1024, 4096, 16384),
     "length": (10, 20, 40, 80, 160),
     "epochs": (10, 20, 40, 80, 160),
 }
-
-
-@dataclass(frozen=True)
-class Race:
-    """One piece of work and two ways to do it, both of which return the same tensor but for rounding.
-
-    ceiling: the peer does only a part of the work, which bounds the rest, and its answer is none. way: how ours does
-    it, where it has several ways. items: how many equal parts the work has, where its rate matters.
-    """
-
-    op: str
-    work: str
-    peer: str
-    ours: Callable[[], Tensor]
-    theirs: Callable[[], Tensor]
-    ceiling: bool = False
-    way: str = ""
-    items: int | None = None
-
-
-def latch_races(work: Stretch = USUAL, peers: Iterable[str] = PEERS) -> Iterator[Race]:
-    """Training on the minimal task: the C++ face beside each peer, all in float64.
-
-    Raises ValueError where there is no C++ face.
-    """
-    _need("latch", latch.face(work.start[1]))
-    title = f"train {work.runs:,} runs, T = {work.length}, {work.epochs} epochs, one thread"
-    for peer in peers:
-        yield Race("latch", title, peer, partial(kernel, work), partial(PEERS[peer], work))
-
-
-def small_net_races(work: Showing = SHOWING) -> Iterator[Race]:
-    """Gradients of small nets: the C++ face beside each peer, all in float64. Raises ValueError without one."""
-    _need("small_net", small_net.SLOPES.face(work.shown[0])[0])
-    title = f"first and second derivatives of {work.runs:,} nets, five units, T = {work.length}, one thread"
-    for peer in small_net_peers.PEERS:
-        ours, theirs = small_net_peers.kernel, small_net_peers.PEERS[peer]
-        yield Race("small_net", title, peer, partial(ours, work), partial(theirs, work))
-
-
-def guess_races(work: Guesses = GUESSES) -> Iterator[Race]:
-    """Guessing nets in single precision: the search beside its peers, the kernel beside its ceiling and other builds.
-
-    Raises ValueError where there is no C++ face.
-    """
-    _need("guess", guess.face(work.first[0]))
-    title = f"{work.task}: {work.nets:,} guesses sieved by {work.sequences} sequences, one thread"
-    for peer, theirs in guess_peers.SEARCHES.items():
-        yield Race("guess", title, peer, partial(guess_peers.search, work), partial(theirs, work))
-    title = f"{work.task}: {work.nets:,} guesses shown one sequence, T = {int(work.first[1])}, one thread"
-    ours = partial(guess_peers.kernel, work)
-    yield Race("guess", title, "a bare logistic loop", ours, partial(guess_peers.bare, work), ceiling=True)
-    for peer, theirs in guess_peers.BUILDS.items():
-        yield Race("guess", title, peer, ours, partial(theirs, work))
-
-
-def ways_races(work: Guesses = TRIAL, sets: int = SETS, each: int = EACH) -> Iterator[Race]:
-    """Random search on each task: by words, by states and by both beside the plain kernel; then with sets to draw.
-
-    Raises ValueError where there is no C++ face.
-    """
-    _need("guess", guess.face(work.first[0]))
-    plain, peer = guess_peers.plain, "the plain kernel"
-    for one in (replace(work, task=task) for task in guess_peers.TASKS):
-        title = f"{one.task}: {one.nets:,} guesses sieved by {one.sequences} sequences, one thread"
-        for way, ours in guess_peers.WAYS.items():
-            yield Race("guess", title, peer, partial(ours, one), partial(plain, one), way=way, items=one.nets)
-    for one in (replace(work, task=task, nets=each) for task in guess_peers.TASKS):
-        title = f"{one.task}: {sets} training sets drawn, {one.nets:,} guesses for each, one thread"
-        ours, theirs = (partial(guess_peers.over_sets, way, one, sets) for way in (guess_peers.search, plain))
-        yield Race("guess", title, peer, ours, theirs, items=sets * each)
-
-
-def _need(op: str, face: str) -> None:
-    if face != "cpu.cpp":
-        raise ValueError(f"{op}: there is no C++ face to time, for want of a compiler that works")
-
-
-RACES: dict[str, Callable[[], Iterator[Race]]] = {
-    "latch": latch_races,
-    "small_net": small_net_races,
-    "guess": lambda: chain(guess_races(), ways_races()),
+SHORT = replace(LEARNING, sequences=4)  # the same of the LSTM of 1996
+LSTM96_AXES = {
+    "trials": (16, 64, 256, 1024, 4096),
+    "length": (20, 50, 100, 200, 500, 1000),
+    "sequences": (1, 2, 4, 8, 16),
 }
+SIZES = {"blocks": (1, 2, 3, 4)}  # of one cell each
 
 
 def measure(op: str | None = None) -> list[dict[str, Any]]:
@@ -189,12 +118,15 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def scaling(
-    axes: Mapping[str, Iterable[int]], work: Stretch = MEDIUM, repeats: int = REPEATS
+    axes: Mapping[str, Iterable[int]],
+    work: Stretch | Learning,
+    races: Callable[..., Iterator[Race]],
+    repeats: int = REPEATS,
 ) -> list[dict[str, Any]]:
     """The cost along each axis, for kernel and reference: rows of {axis, at, ours_s, peer_s}, median seconds."""
     rows = []
     for axis, at in [(axis, at) for axis, values in axes.items() for at in values]:
-        (race,) = latch_races(replace(work, **{axis: at}), ["the plain torch reference"])
+        (race,) = races(replace(work, **{axis: at}), ["the plain torch reference"])
         row = timed(race, repeats)
         rows.append({"axis": axis, "at": at, "ours_s": row["ours_s"], "peer_s": row["peer_s"]})
     return rows
@@ -233,12 +165,20 @@ PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
         "work": lambda repeats: asdict(USUAL),
         "ceilings": lambda repeats: roofline.measure(USUAL, repeats),
         "races": lambda repeats: [timed(race, repeats) for race in latch_races(USUAL)],
-        "scaling": lambda repeats: scaling(AXES, repeats=repeats),
+        "scaling": lambda repeats: scaling(AXES, MEDIUM, latch_races, repeats),
     },
     "guess": {
         "work": lambda repeats: asdict(GUESSES),
         "races": lambda repeats: [timed(race, repeats) for race in guess_races(GUESSES)],
         "ways": lambda repeats: [timed(race, repeats) for race in ways_races(TRIAL, SETS, EACH)],
+    },
+    "lstm96": {
+        "work": lambda repeats: asdict(LEARNING),
+        "races": lambda repeats: [timed(race, repeats) for race in lstm96_races(LEARNING)],
+        "scaling": lambda repeats: [
+            *scaling(LSTM96_AXES, SHORT, lstm96_races, repeats),
+            *scaling(SIZES, replace(SHORT, cells=1), lstm96_races, repeats),
+        ],
     },
 }
 
@@ -277,7 +217,7 @@ def _one_thread() -> Iterator[None]:
 def _versions() -> dict[str, str]:
     """What the times depend on besides the machine; a compiler by the first line it says of itself."""
     found = {"Python": platform.python_version(), "lltd": lltd.__version__}
-    for name in ("torch", "numpy", "numba"):
+    for name in ("torch", "numpy", "numba", "jax"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     compiler = [*shlex.split(os.environ.get("CXX") or "c++"), "--version"]

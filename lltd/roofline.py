@@ -13,6 +13,7 @@ from time import perf_counter
 import torch
 
 from lltd.kernels import latch, native
+from lltd.peers import MissingPeer
 from lltd.peers.latch import LEAD, Stretch, kernel
 
 SOURCE = Path(latch.__file__).with_name("ceiling.cpp")
@@ -91,6 +92,19 @@ def measure(work: Stretch, repeats: int) -> dict[str, list[float]]:
             if turn:  # the first builds and warms up
                 seconds[name].append((perf_counter() - began) / count)
     return seconds
+
+
+def bare(source: Path, function: str, values: int) -> torch.Tensor:
+    """So many values of a function in a kernel's ceiling.cpp and nothing else, in single precision: what is left in x.
+
+    Raises MissingPeer where there is no compiler that works.
+    """
+    library = native.library(source, "float")
+    if library is None:
+        raise MissingPeer("no C++ compiler works here")
+    x = torch.zeros(SIZE)
+    library[f"lltd_ceiling_{function}"](ctypes.c_int64(-(-values // SIZE)), ctypes.c_void_p(x.data_ptr()))
+    return x
 
 
 def functions_alone(work: Stretch, tanh: float, noise: float) -> float:

@@ -16,20 +16,24 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lltd import __main__ as command_line
 from lltd import experiments, performance, philox, roofline
-from lltd.kernels import guess, latch, native
+from lltd.kernels import guess, latch, lstm96, native
 from lltd.kernels.latch import reference
-from lltd.peers import MissingPeer
+from lltd.kernels.lstm96 import reference as lstm96_reference
+from lltd.peers import MissingPeer, lstm96_jax, lstm96_numba
 from lltd.peers import guess as guess_peers
 from lltd.peers import latch as peers
+from lltd.peers import lstm96 as lstm96_peers
 from lltd.peers import small_net as small_net_peers
 from lltd.peers.guess import Guesses
 from lltd.peers.latch import LEAD, Stretch
-from lltd.performance import Race
+from lltd.peers.lstm96 import Learning
 from lltd.philox import Purpose
+from lltd.races import Race, small_net_races
 from lltd.record import MissingRecordError, RecordError
 
 TINY = Stretch(runs=5, length=6, epochs=3)  # an odd number of noisy steps
 FEW = Guesses(nets=2000, sequences=3, shortest=20, longest=27)  # no whole chunks of compiled steps
+BRIEF = Learning(trials=5, length=21, sequences=3)
 COMPILED, COMPILED_STEPS = "torch.compile of the reference", "torch.compile, ten steps a call"
 
 
@@ -44,10 +48,11 @@ def race(theirs):
 def captured(monkeypatch):
     """torch.compile without its last step, the C++ code, which takes most of a minute."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    for cached in (peers._compiled_epoch, guess_peers._compiled_steps):
+    made = (peers._compiled_epoch, guess_peers._compiled_steps, lstm96_peers._compiled_steps)
+    for cached in made:
         cached.cache_clear()
     yield
-    for cached in (peers._compiled_epoch, guess_peers._compiled_steps):
+    for cached in made:
         cached.cache_clear()
 
 
@@ -149,6 +154,58 @@ def test_other_builds_decide_alike_and_leave_no_trace(name, build):
     assert os.environ["LLTD_MARCH"] == "x86-64"
 
 
+@pytest.mark.parametrize("size", [{}, {"blocks": 3, "cells": 1}], ids=str)
+@pytest.mark.parametrize("name", [name for name in lstm96_peers.PEERS if name not in lstm96_peers.OTHERS])
+def test_peers_of_lstm_learn_what_double_precision_does(name, size, captured):
+    work = replace(BRIEF, sequences=1, **size)
+    (ids, theta), count = work.start, torch.ones(work.trials, dtype=torch.int64)
+    before = [tensor.clone() for tensor in (theta, *work.shown)]
+    task = lstm96.Task(length=work.length)
+    wanted, _ = lstm96.train(work.net, task, 1, ids, theta.double(), first=count - 1, count=count, rate=0.5)
+    try:
+        found = lstm96_peers.PEERS[name](work).double()
+    except MissingPeer as missing:
+        pytest.skip(str(missing))
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+    moved = (found - theta).norm(), (wanted - theta).norm()
+    assert moved[0] == pytest.approx(moved[1].item(), rel=1e-4)
+    assert all(map(torch.equal, before, (theta, *work.shown)))
+
+
+@compiled
+def test_a_peer_whose_input_gates_do_not_learn_is_not_timed(monkeypatch):
+    (race,) = performance.lstm96_races(BRIEF, ["PyTorch, one sum over all steps"])
+    assert performance.timed(race, repeats=1)["ratio"] > 0
+    downhill = lstm96_reference.downhill
+
+    def shut(*given):
+        by_W, by_V = downhill(*given)
+        by_W[:: 2 + BRIEF.cells] = 0
+        return by_W, by_V
+
+    monkeypatch.setattr(lstm96_reference, "downhill", shut)
+    with pytest.raises(ArithmeticError, match="lstm96: it and PyTorch, one sum over all steps disagree"):
+        performance.timed(race, repeats=1)
+
+
+def test_modern_nets_learn_alone_or_as_one():
+    state, one = torch.get_rng_state(), replace(BRIEF, trials=1)
+    alone, together = (lstm96_peers.modern(way, BRIEF) for way in (False, True))
+    assert alone.shape == (len(together), BRIEF.trials) and together.shape[1] == 1
+    assert not torch.equal(alone[:, 0], alone[:, 1])
+    assert torch.equal(lstm96_peers.modern(False, one), lstm96_peers.modern(True, one))
+    torch.testing.assert_close(alone[:, :1], lstm96_peers.modern(False, one))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds no threads to cores")
+def test_threads_are_held_to_one_core_while_they_are_begun():
+    before = os.sched_getaffinity(0)
+    with lstm96_jax._one_core():
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
+
+
 def test_words_of_the_peers_are_those_of_philox():
     ids = torch.tensor([0, 3, 2**40 + 5])
     words = peers.words(ids.numpy().astype("uint64"), peers.U64(7))
@@ -168,13 +225,23 @@ def test_a_library_that_is_not_installed_is_a_missing_peer(monkeypatch):
     assert performance.table([row]).splitlines()[1:] == ["  not measured: Numba (not installed)"]
 
 
+@pytest.mark.parametrize("name", [name for name in lstm96_peers.PEERS if name.startswith(("JAX", "Numba"))])
+def test_libraries_that_lstm_would_need_are_missing_peers(name, monkeypatch):
+    for library, learner in (("jax", lstm96_jax.learner), ("numba", lstm96_numba.learner)):
+        monkeypatch.setitem(sys.modules, library, None)
+        learner.cache_clear()
+    with pytest.raises(MissingPeer, match="not installed"):
+        lstm96_peers.PEERS[name](BRIEF)
+
+
 def test_torch_compile_without_a_compiler_is_a_missing_peer(monkeypatch):
     def fail(*arguments):
         raise RuntimeError("InvalidCxxCompiler")
 
     monkeypatch.setattr(peers, "_compiled_epoch", lambda length: fail)
-    monkeypatch.setattr(guess_peers, "_compiled_steps", lambda: fail)
-    for peer, work in ((peers.compiled, TINY), (guess_peers.compiled, FEW)):
+    for module in (guess_peers, lstm96_peers):
+        monkeypatch.setattr(module, "_compiled_steps", lambda: fail)
+    for peer, work in ((peers.compiled, TINY), (guess_peers.compiled, FEW), (lstm96_peers.compiled, BRIEF)):
         with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
             peer(work)
 
@@ -234,7 +301,7 @@ def test_latch_is_timed_against_every_peer():
 
 @compiled
 def test_small_nets_are_timed_against_every_peer():
-    races = list(performance.small_net_races(small_net_peers.Showing(runs=3, length=7)))
+    races = list(small_net_races(small_net_peers.Showing(runs=3, length=7)))
     assert [race.peer for race in races] == list(small_net_peers.PEERS)
     assert performance.timed(races[0], repeats=2)["op"] == "small_net"
 
@@ -263,6 +330,21 @@ def test_each_way_of_the_search_is_timed_against_the_plain_kernel_on_each_task()
     assert first.startswith("  words, then the plain kernel: ") and first.endswith(" a second")
 
 
+@compiled
+def test_lstm_is_timed_against_every_peer():
+    races = list(performance.lstm96_races(replace(BRIEF, trials=17)))
+    assert [race.peer for race in races] == list(lstm96_peers.PEERS)
+    assert [race.peer for race in races if race.ceiling] == list(lstm96_peers.OTHERS)
+    titles = {race.peer: race.work for race in races}
+    assert titles.pop(lstm96_peers.ALONE).startswith(
+        "16 trials of 2 × 2 cells learn from 3 sequences, T = 21"
+    )
+    assert {title.split()[0] for title in titles.values()} == {"17"}
+    row = performance.timed(races[-1], repeats=1)
+    assert row["op"] == "lstm96" and row["ratio"] > 0
+    assert 17 * 3 * 21 <= row["items"] <= 17 * 3 * 23
+
+
 def test_without_a_compiler_there_is_nothing_to_time(build):
     build(LLTD_NO_COMPILER=1)
     with pytest.raises(ValueError, match="latch: there is no C\\+\\+ face"):
@@ -271,6 +353,8 @@ def test_without_a_compiler_there_is_nothing_to_time(build):
         list(performance.guess_races(FEW))
     with pytest.raises(ValueError, match="guess: there is no C\\+\\+ face"):
         list(performance.ways_races(FEW))
+    with pytest.raises(ValueError, match="lstm96: there is no C\\+\\+ face"):
+        list(performance.lstm96_races(BRIEF))
     with pytest.raises(ValueError, match="latch: there is no ceiling"):
         roofline.measure(TINY, repeats=1)
     with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
@@ -312,6 +396,26 @@ def test_functions_are_counted_as_the_reference_calls_them(length):
     work = Stretch(runs=7, length=length, epochs=2)
     assert roofline.functions_alone(work, 1, 0) == 14 * tangents
     assert roofline.functions_alone(work, 0, 1) == 14 * pairs / 2
+
+
+@pytest.mark.parametrize("size", [{}, {"blocks": 3, "cells": 1}], ids=str)
+def test_steps_of_lstm_are_counted_as_the_reference_makes_them(size):
+    work = replace(BRIEF, **size)
+    W, _ = work.net.layers(work.start[1])
+    memory = lstm96_reference.begin(W, work.blocks, work.cells)
+    with Elements() as elements:
+        lstm96_reference.step(W, memory, work.shown[0][0, 0])
+    used = (W, memory.by_cell, memory.by_gate)
+    assert lstm96_peers.multiply_adds(work.net) == sum(tensor[..., 0].numel() for tensor in used)
+    assert lstm96_peers.functions(work.net) == elements.count["aten.sigmoid.default"] / work.trials
+
+
+@compiled
+def test_bare_multiply_adds_are_as_many_as_the_kernel_needs():
+    rounds = -(-BRIEF.steps * lstm96_peers.multiply_adds(BRIEF.net) // roofline.SIZE)
+    held = 8 * 32  # ceiling.cpp: HELD in single precision
+    wanted = 1 - 0.999 ** (rounds * roofline.SIZE // held)
+    assert lstm96_peers.bare_multiply_adds(BRIEF)[:held] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_terms_are_those_of_the_polynomials():
@@ -375,7 +479,12 @@ def stored(results, monkeypatch):
     monkeypatch.setattr(performance, "TRIAL", FEW)
     monkeypatch.setattr(performance, "EACH", 100)
     monkeypatch.delitem(peers.PEERS, COMPILED)
+    monkeypatch.setattr(performance, "LEARNING", BRIEF)
+    monkeypatch.setattr(performance, "SHORT", BRIEF)
+    monkeypatch.setattr(performance, "LSTM96_AXES", {"trials": (2, 4), "length": (20, 30)})
+    monkeypatch.setattr(performance, "SIZES", {"blocks": (1, 2)})
     monkeypatch.delitem(guess_peers.SEARCHES, COMPILED_STEPS)
+    monkeypatch.delitem(lstm96_peers.PEERS, COMPILED_STEPS)
     performance.store(repeats=1)
     return {op: performance.read(op) for op in performance.PARTS}
 
@@ -383,7 +492,7 @@ def stored(results, monkeypatch):
 @compiled
 def test_what_is_stored_is_read_back(stored, results):
     assert performance.path_of("latch") == results / "performance" / "latch.json"
-    latch, guess = stored["latch"], stored["guess"]
+    latch, guess, lstm = (stored[op] for op in ("latch", "guess", "lstm96"))
     assert [row["peer"].partition(" (")[0] for row in latch["races"]] == list(peers.PEERS)
     assert [(row["axis"], row["at"]) for row in latch["scaling"]] == [
         *(("runs", 2), ("runs", 4), ("length", 5), ("length", 7))
@@ -392,6 +501,11 @@ def test_what_is_stored_is_read_back(stored, results):
     assert all(len(turns) == 1 and turns[0] > 0 for turns in latch["ceilings"].values())
     assert Stretch(**latch["work"]) == TINY and Guesses(**guess["work"]) == FEW
     assert len(guess["races"]) == 5 and len(guess["ways"]) == 20
+    assert Learning(**lstm["work"]) == BRIEF
+    assert [row["peer"].partition(" (")[0] for row in lstm["races"]] == list(lstm96_peers.PEERS)
+    assert [(row["axis"], row["at"]) for row in lstm["scaling"]] == [
+        *(("trials", 2), ("trials", 4), ("length", 20), ("length", 30), ("blocks", 1), ("blocks", 2))
+    ]
     for file in stored.values():
         assert file["versions"]["torch"] == torch.__version__ and file["machine"] == experiments.machine()
 

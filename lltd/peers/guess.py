@@ -3,7 +3,6 @@
 Those that search say which nets have all sequences right. They get their weights ready made, while ours draws its own.
 """
 
-import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -198,13 +197,7 @@ def kernel(work: Guesses) -> Tensor:
 
 def bare(work: Guesses) -> Tensor:
     """Nothing but as many values of the logistic function, of 1024 numbers in the nearest cache."""
-    library = native.library(CEILING, "float")
-    if library is None:
-        raise MissingPeer("no C++ compiler works here")
-    x = torch.zeros(roofline.SIZE)
-    values = work.nets * int(work.first[1]) * (work.net.hidden + 1)
-    library["lltd_ceiling_logistic"](ctypes.c_int64(-(-values // len(x))), ctypes.c_void_p(x.data_ptr()))
-    return x
+    return roofline.bare(CEILING, "logistic", work.nets * int(work.first[1]) * (work.net.hidden + 1))
 
 
 def built_for(processor: str) -> Callable[[Guesses], Tensor]:

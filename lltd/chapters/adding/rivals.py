@@ -59,7 +59,7 @@ def _delays() -> list[Settings]:
     cells = []
     for T in LENGTHS:
         *short, whole = windows(T)
-        if T == LENGTHS[-1]:
+        if T in LENGTHS[-1:]:
             cells += [{**own, "length": T, "near": NEAR, "window": w, "rate": 0.1} for w in short]
         cells += [
             {**own, "length": T, "near": near, "window": whole, "rate": rate}

@@ -49,7 +49,7 @@ def numbers(*shape, step=0):
 
 
 def test_sequences_are_those_that_the_lstm_is_shown():
-    ids = torch.tensor([5, 2, 5, 9])
+    ids = torch.tensor([5, 2, 9])
     ours = draw(Task(length=50), SEED, ids, 7, 3, Purpose.TASK, DOUBLE)
     for s in range(3):
         theirs = kernel.sequences(Task(length=50), SEED, ids, torch.full_like(ids, 7 + s))
@@ -74,6 +74,16 @@ def test_no_mark_lies_in_the_last_half(length):
     assert not (given.inputs[-(length // 2) :, 1] == 1).any()
     assert (given.inputs[-(length // 2) - 1 :, 1] == 1).any()
     assert ((given.inputs[:, 1] == 1).sum(0) == 2).all()
+
+
+def test_lessons_of_several_lengths_lie_side_by_side():
+    ids, parts = torch.arange(3), [shown(length=20), shown(length=50)]
+    both = adding_rivals.together(parts)
+    for lessons, part in ((ids, parts[0]), (3 + ids, parts[1])):
+        for one, other in zip(both.of(lessons), part, strict=True):
+            assert torch.equal(one, other[-len(one) :])
+    for s, half in enumerate(both.split(2)):
+        assert torch.equal(half.targets, both.targets[2 * s : 2 * s + 2]) and half.inputs.shape[2] == 2
 
 
 # --- Elman nets ---
@@ -123,7 +133,8 @@ def test_an_elman_net_needs_units_and_inputs(hidden, inputs):
 def test_bptt_steps_down_the_gradient_and_newton_divides_it_by_curvatures():
     settings, given, ids = [complete({**SHORT, **NEWTON})] * 3, shown(1), torch.arange(3)
     one, other = (
-        adding_rivals.Elman(SEED, ids, rows, DOUBLE) for rows in (settings, [complete({**SHORT, **BPTT})] * 3)
+        adding_rivals.Elman(SEED, ids, rows, ids, DOUBLE)
+        for rows in (settings, [complete({**SHORT, **BPTT})] * 3)
     )
     start = one.theta.clone()
     far, inputs, targets = (
@@ -243,10 +254,12 @@ def test_adam_is_that_of_torch():
 
 @METHODS
 def test_a_trial_does_not_depend_on_its_company(method):
-    ids = torch.arange(40)
-    all_ = trials(SEED, ids, [{**SHORT, **method, "rate": method["rate"] * (1 + i % 3)} for i in range(40)])
-    some = [3, 17, 38]
-    few = trials(SEED, ids[some], [{**SHORT, **method, "rate": method["rate"] * (1 + i % 3)} for i in some])
+    ids, some = torch.arange(40) // 2, [3, 17, 38]
+    settings = [
+        {**SHORT, **method, "rate": method["rate"] * (1 + i % 3), "length": 20 + i % 2} for i in range(40)
+    ]
+    all_ = trials(SEED, ids, settings)
+    few = trials(SEED, ids[some], [settings[i] for i in some])
     for name, value in few.items():
         assert torch.equal(value, all_[name][some]), name
 
@@ -262,7 +275,7 @@ def test_stretches_change_nothing(method, monkeypatch):
 class Constant:
     """Always answers the same, and is right where the target is near."""
 
-    def __init__(self, seed, ids, settings, dtype):
+    def __init__(self, seed, ids, settings, lessons, dtype):
         self.theta = torch.full((1, len(ids)), torch.nan)
 
     def learn(self, shown):

@@ -5,11 +5,12 @@ have stopped is watched on the way, and it is tested at the end. Source: [HS96] 
 not their settings: these are ours, see METHODS.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lltd.kernels import lstm96 as kernel
 from lltd.kernels import small_net
@@ -28,7 +29,7 @@ from lltd.systems import (
 from lltd.systems.batches import Settings, alike, each
 
 STRETCH = 200  # sequences drawn together: no outcome depends on it
-AT_ONCE = 640  # of all trials that are drawn in one go: their numbers fit a processor's cache
+AT_ONCE = 640  # of all lessons that are drawn in one go: their numbers fit a processor's cache
 CRITERIA = (lstm96.STOPS["squared, latest 2000"], lstm96.LEARNT)
 AVERAGED = 1000  # sequences before a stage that its training error is averaged over
 
@@ -41,19 +42,33 @@ METHODS: dict[str, Settings] = {
     "tdnn": {"rate": None, "hidden": 8, "near": None, "window": None},
     "modern_lstm": {"rate": None, "cells": 4, "forget_bias": 1.0, "batch": 20},
 }
-APART = ("rate", "mu", "spread", "forget_bias")
+SHARED = (*COMMON, "budget")  # settings of trials that are shown their sequences together
+APART = ("rate", "mu", "spread", "forget_bias")  # settings in which nets of one batch may differ
 
 
 class Shown(NamedTuple):
-    """S sequences for each of B trials, aligned at their ends: inputs (T, I, S, B), lengths and targets (S, B)."""
+    """S sequences of each of U lessons, aligned at their ends: inputs (T, I, S, U), lengths and targets (S, U).
+
+    A lesson is what a trial is shown: several nets may learn from one.
+    """
 
     inputs: Tensor
     lengths: Tensor
     targets: Tensor
 
+    def of(self, lessons: Tensor) -> "Shown":
+        """Those of some lessons, int64 (B,), as long as the longest of them."""
+        lengths = self.lengths[:, lessons]
+        return Shown(self.inputs[-int(lengths.max()) :, ..., lessons], lengths, self.targets[:, lessons])
+
+    def split(self, count: int) -> Iterator["Shown"]:
+        """So many sequences at a time."""
+        for part in zip(*(value.split(count, -2) for value in self), strict=True):
+            yield Shown(*part)
+
 
 class Rival(Protocol):
-    """B trials of one method under way."""
+    """B nets of one method under way, each with a lesson of its own or shared with others."""
 
     def learn(self, shown: Shown) -> Tensor:
         """Learn from the sequences in turn; returns |target - output| of each, (S, B), before it was learnt from."""
@@ -69,24 +84,28 @@ class Rival(Protocol):
 def draw(
     task: Task, seed: int, ids: Tensor, first: int, count: int, purpose: Purpose, dtype: torch.dtype
 ) -> Shown:
-    """Sequences first … first + count - 1 of trials ids (B): those that `kernels.lstm96` draws itself.
-
-    A trial that comes several times among ids is drawn once.
-    """
-    unique, where = ids.unique(return_inverse=True)
+    """Sequences first … first + count - 1 of trials ids, int64 (U,): those that `kernels.lstm96` draws itself."""
     parts = []
-    for numbers in torch.arange(first, first + count, device=ids.device).split(
-        max(1, AT_ONCE // len(unique))
-    ):
-        pairs = (unique.repeat(len(numbers)), numbers.repeat_interleave(len(unique)))
+    for numbers in torch.arange(first, first + count, device=ids.device).split(max(1, AT_ONCE // len(ids))):
+        pairs = (ids.repeat(len(numbers)), numbers.repeat_interleave(len(ids)))
         drawn = kernel.sequences(task, seed, *pairs, purpose=purpose, dtype=dtype)
-        parts.append([part.unflatten(-1, (len(numbers), len(unique)))[..., where] for part in drawn])
+        parts.append([part.unflatten(-1, (len(numbers), len(ids))) for part in drawn])
     inputs, lengths, targets = (torch.cat(part, -2) for part in zip(*parts, strict=True))
     return Shown(inputs, lengths, targets[0])
 
 
+def together(lessons: Sequence[Shown]) -> Shown:
+    """Lessons side by side, with zeros before the shorter sequences."""
+    steps = max(len(shown.inputs) for shown in lessons)
+    inputs = [pad(shown.inputs, (0, 0) * 3 + (steps - len(shown.inputs), 0)) for shown in lessons]
+    return Shown(
+        torch.cat(inputs, -1),
+        *(torch.cat([shown[k] for shown in lessons], -1) for k in (1, 2)),
+    )
+
+
 def from_begin(shown: Shown) -> Tensor:
-    """The inputs aligned at their begins instead, (S, T, I, B); what comes after an end is of no account."""
+    """The inputs aligned at their begins instead, (S, T, I, U); what comes after an end is of no account."""
     steps = len(shown.inputs)
     rows = torch.arange(steps, device=shown.lengths.device)[:, None, None] + steps - shown.lengths
     index = rows.clamp(max=steps - 1)[:, None].expand_as(shown.inputs)
@@ -96,8 +115,10 @@ def from_begin(shown: Shown) -> Tensor:
 class Elman:
     """Elman nets, and back-propagation through time or pseudo-Newton steps after each sequence."""
 
-    def __init__(self, seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype) -> None:
-        self.net, self.newton = elman.net(settings[0]["hidden"]), "mu" in settings[0]
+    def __init__(
+        self, seed: int, ids: Tensor, settings: Sequence[Settings], lessons: Tensor, dtype: torch.dtype
+    ) -> None:
+        self.net, self.newton, self.lessons = elman.net(settings[0]["hidden"]), "mu" in settings[0], lessons
         spread = each(settings, "spread", ids.device)
         self.theta = small_nets.initial(seed, ids, self.net, spread).to(dtype).contiguous()
         self.rate = each(settings, "rate", ids.device).to(dtype)
@@ -105,28 +126,31 @@ class Elman:
 
     def learn(self, shown: Shown) -> Tensor:
         """See `Rival`; a tanh unit that is asked for 2 d - 1 is a logistic one that is asked for d."""
-        errors = torch.empty_like(shown.targets)
-        no_weighting = torch.full_like(self.rate, torch.inf)
-        lessons = zip(from_begin(shown), shown.lengths, 2 * shown.targets - 1, strict=True)
-        for s, (inputs, lengths, targets) in enumerate(lessons):
-            ends, (g, h, _) = small_net.slopes(self.net, self.theta, inputs, lengths, targets, no_weighting)
-            errors[s] = (ends - targets).abs() / 2
+        lengths, targets = shown.lengths[:, self.lessons], 2 * shown.targets[:, self.lessons] - 1
+        no_weighting, errors = torch.full_like(self.rate, torch.inf), []
+        for inputs, length, target in zip(from_begin(shown), lengths, targets, strict=True):
+            given = inputs[..., self.lessons]
+            end, (g, h, _) = small_net.slopes(self.net, self.theta, given, length, target, no_weighting)
+            errors.append((end - target).abs() / 2)
             if self.newton:
                 self.theta = self.theta + pseudo_newton.step(g, h, self.rate, self.mu)
             else:
                 self.theta = self.theta + gradient_descent.step(g, self.rate)
-        return errors
+        return torch.stack(errors)
 
     def answer(self, shown: Shown) -> Tensor:
         """See `Rival`."""
+        shown = shown.of(self.lessons)
         return (small_net.ends(self.net, self.theta, from_begin(shown), shown.lengths) + 1) / 2
 
 
 class TimeDelay:
     """Time-delay nets, and back-propagation after each sequence."""
 
-    def __init__(self, seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype) -> None:
-        own = settings[0]
+    def __init__(
+        self, seed: int, ids: Tensor, settings: Sequence[Settings], lessons: Tensor, dtype: torch.dtype
+    ) -> None:
+        own, self.lessons = settings[0], lessons
         self.shape = tdnn.Shape(own["hidden"], own["near"], own["window"])
         self.weights = tdnn.initial(self.shape, seed, ids, dtype)
         self.rate = each(settings, "rate", ids.device).to(dtype)
@@ -138,34 +162,38 @@ class TimeDelay:
 
     def learn(self, shown: Shown) -> Tensor:
         """See `Rival`."""
-        errors = torch.empty_like(shown.targets)
-        for s, (window, targets) in enumerate(zip(self._windows(shown), shown.targets, strict=True)):
-            y, kept = tdnn.answer(self.shape, self.weights, window)
-            errors[s] = (targets - y).abs()
-            g = tdnn.gradient(self.shape, self.weights, kept, y, targets)
+        errors = []
+        for window, target in zip(self._windows(shown), shown.targets[:, self.lessons], strict=True):
+            y, kept = tdnn.answer(self.shape, self.weights, window[self.lessons])
+            errors.append((target - y).abs())
+            g = tdnn.gradient(self.shape, self.weights, kept, y, target)
             self.weights = self.weights + gradient_descent.step(g, self.rate[:, None])
-        return errors
+        return torch.stack(errors)
 
     def answer(self, shown: Shown) -> Tensor:
         """See `Rival`."""
-        return torch.stack(
-            [tdnn.answer(self.shape, self.weights, window)[0] for window in self._windows(shown)]
-        )
+        windows = (window[self.lessons] for window in self._windows(shown))
+        return torch.stack([tdnn.answer(self.shape, self.weights, window)[0] for window in windows])
 
     def _windows(self, shown: Shown) -> Tensor:
-        """What the nets see of each sequence, (S, B, w, I); zeros where a window begins before it."""
-        return shown.inputs[-self.shape.window :].permute(2, 3, 0, 1).contiguous()
+        """What nets see of each sequence, (S, U, w, I); zeros where a window begins before it."""
+        short = max(self.shape.window - len(shown.inputs), 0)
+        inputs = pad(shown.inputs, (0, 0) * 3 + (short, 0))[-self.shape.window :]
+        return inputs.permute(2, 3, 0, 1).contiguous()
 
 
 class ModernLstm:
-    """LSTM with forget gates: a step of Adam after each mini-batch."""
+    """LSTM with forget gates: a step of Adam after each mini-batch, at a rate that falls to 0 with the last of them."""
 
-    def __init__(self, seed: int, ids: Tensor, settings: Sequence[Settings], dtype: torch.dtype) -> None:
-        own = settings[0]
+    def __init__(
+        self, seed: int, ids: Tensor, settings: Sequence[Settings], lessons: Tensor, dtype: torch.dtype
+    ) -> None:
+        own, self.lessons = settings[0], lessons
         self.cells, self.batch = own["cells"], own["batch"]
         bias = each(settings, "forget_bias", ids.device)
         self.weights = modern_lstm.initial(self.cells, 2, seed, ids, bias, dtype)
         self.adam = modern_lstm.Adam.start(each(settings, "rate", ids.device).to(dtype), self.weights)
+        self.steps = -(-own["budget"] // self.batch)
 
     @property
     def theta(self) -> Tensor:
@@ -175,19 +203,25 @@ class ModernLstm:
     def learn(self, shown: Shown) -> Tensor:
         """See `Rival`; all sequences of a mini-batch come before it is learnt from."""
         errors = []
-        for part in zip(*(value.split(self.batch, -2) for value in shown), strict=True):
-            inputs, lengths, targets = _by_trial(Shown(*part))
+        for part in shown.split(self.batch):
+            inputs, lengths, targets = self._by_net(part)
             y, kept = modern_lstm.answer(self.weights, self.cells, inputs, lengths)
             e = (y - targets) / targets.shape[1]
             g = modern_lstm.gradient(self.weights, self.cells, lengths, kept, e)
-            self.weights = self.weights + self.adam.step(g)
+            left = 1 - self.adam.taken / self.steps
+            self.weights = self.weights + left * self.adam.step(g)
             errors.append((y - targets).abs().T)
         return torch.cat(errors)
 
     def answer(self, shown: Shown) -> Tensor:
         """See `Rival`."""
-        inputs, lengths, _ = _by_trial(shown)
+        inputs, lengths, _ = self._by_net(shown)
         return modern_lstm.answer(self.weights, self.cells, inputs, lengths)[0].T
+
+    def _by_net(self, shown: Shown) -> tuple[Tensor, Tensor, Tensor]:
+        """What each net is shown, the sequences last: inputs (T, B, I, S), lengths and targets (B, S)."""
+        inputs, lengths, targets = shown.of(self.lessons)
+        return inputs.permute(0, 3, 1, 2).contiguous(), lengths.T, targets.T
 
 
 RIVALS: dict[str, type[Rival]] = {
@@ -235,7 +269,7 @@ def trials(
     if len(settings) != len(ids):
         raise ValueError(f"settings has {len(settings)} entries: one for each of {len(ids)} trials is needed")
     whole, found = [complete(setting) for setting in settings], {}
-    for rows in alike(whole, APART):
+    for rows in alike([{name: setting[name] for name in SHARED} for setting in whole], ()):
         for name, value in _trials(seed, ids[rows], [whole[row] for row in rows], dtype).items():
             found.setdefault(name, value.new_zeros(len(ids), *value.shape[1:]))[rows] = value
     return found
@@ -243,36 +277,54 @@ def trials(
 
 @torch.inference_mode()
 def _trials(seed: int, ids: Tensor, settings: list[Settings], dtype: torch.dtype) -> dict[str, Tensor]:
-    own = settings[0]
-    task = Task("adding", own["length"], own["first_pair"])
-    rival = RIVALS[own["method"]](seed, ids, settings, dtype)
+    """Trials of SHARED settings: each sequence is drawn once, for all nets that learn from it."""
+    own, lengths = settings[0], each(settings, "length", ids.device).long()
+    pairs, lessons = torch.stack((lengths, ids)).unique(dim=1, return_inverse=True)
+
+    def show(first: int, count: int, purpose: Purpose) -> Shown:
+        tasks = {T: Task("adding", T, own["first_pair"]) for T in pairs[0].unique().tolist()}
+        drawn = (
+            draw(task, seed, pairs[1, pairs[0] == T], first, count, purpose, dtype)
+            for T, task in tasks.items()
+        )
+        return together(list(drawn))
+
+    # Elman nets side by side end with the longest of their sequences: of several lengths, those alike lie together.
+    mixed = (*APART, "length") if RIVALS[own["method"]] is Elman else APART
+    groups = [sorted(rows, key=lambda row: settings[row]["length"]) for rows in alike(settings, mixed)]
+    rivals = [
+        RIVALS[settings[rows[0]]["method"]](
+            seed, ids[rows], [settings[row] for row in rows], lessons[rows], dtype
+        )
+        for rows in groups
+    ]
+    order = torch.tensor([row for rows in groups for row in rows], device=ids.device).argsort()
     watch = stopping.begin(CRITERIA, len(ids), ids.device)
     stops = torch.zeros(len(CRITERIA), len(ids), dtype=torch.int64, device=ids.device)
-    squares, training = [], {}
+    latest, training = [], {}
     for first in range(0, own["budget"], STRETCH):
-        shown = draw(task, seed, ids, first, min(STRETCH, own["budget"] - first), Purpose.TASK, dtype)
-        errors = _bounded(rival.learn(shown))
+        shown = show(first, min(STRETCH, own["budget"] - first), Purpose.TASK)
+        errors = _bounded(torch.cat([rival.learn(shown) for rival in rivals], 1)[:, order])
         watch, seen = stopping.look(watch, errors, CRITERIA, own["tolerance"])
         stops = torch.where((stops == 0) & (seen.met > 0), first + seen.met, stops)
-        squares = [*squares, errors.double().square()][-(AVERAGED // STRETCH + 1) :]
+        latest = [*latest, errors.double().square()][-(AVERAGED // STRETCH + 1) :]
         for stage in own["stages"]:
             if first < stage <= first + len(errors):
-                latest = torch.cat([*squares[:-1], squares[-1][: stage - first]])
-                training[stage] = _mean(latest[-AVERAGED:])
-    tests = torch.cat(
-        [
-            _bounded((rival.answer(shown) - shown.targets).abs())
-            for n in range(0, own["tests"], STRETCH)
-            for shown in [draw(task, seed, ids, n, min(STRETCH, own["tests"] - n), Purpose.TEST, dtype)]
-        ]
-    ).double()
+                squares = torch.cat([*latest[:-1], latest[-1][: stage - first]])
+                training[stage] = _mean(squares[-AVERAGED:])
+    tests = []
+    for first in range(0, own["tests"], STRETCH):
+        shown = show(first, min(STRETCH, own["tests"] - first), Purpose.TEST)
+        answers = torch.cat([rival.answer(shown) for rival in rivals], 1)[:, order]
+        tests.append(_bounded((answers - shown.targets[:, lessons]).abs()))
+    errors = torch.cat(tests).double()
     return {
         "stops": stops.T,
         "training": torch.stack([training[stage] for stage in own["stages"]], 1),
-        "wrong": (tests >= own["tolerance"]).sum(0),
-        "absolute": _mean(tests),
-        "squared": _mean(tests.square()),
-        "diverged": ~rival.theta.isfinite().all(0),
+        "wrong": (errors >= own["tolerance"]).sum(0),
+        "absolute": _mean(errors),
+        "squared": _mean(errors.square()),
+        "diverged": ~torch.cat([rival.theta.isfinite().all(0) for rival in rivals])[order],
     }
 
 
@@ -284,8 +336,3 @@ def _bounded(errors: Tensor) -> Tensor:
 def _mean(errors: Tensor) -> Tensor:
     """Over sequences, (S, B): cumsum adds in the same order whatever the number of trials, and sum does not."""
     return errors.cumsum(0)[-1] / len(errors)
-
-
-def _by_trial(shown: Shown) -> Shown:
-    """The same with the sequences last: inputs (T, B, I, S), lengths and targets (B, S)."""
-    return Shown(shown.inputs.permute(0, 3, 1, 2).contiguous(), shown.lengths.T, shown.targets.T.contiguous())

@@ -73,15 +73,16 @@ def learn(
 
 def _learn(seed: int, ids: Tensor, settings: list[Settings], dtype: torch.dtype) -> dict[str, Tensor]:
     length, stages, tests = (settings[0][name] for name in ("length", "stages", "tests"))
-    nets = Elman(seed, ids, settings, dtype)
-    fresh, X = draw(length, seed, ids, 0, tests, Purpose.TEST, dtype)
+    unique, lessons = ids.unique(return_inverse=True)
+    nets = Elman(seed, ids, settings, lessons, dtype)
+    fresh, X = draw(length, seed, unique, 0, tests, Purpose.TEST, dtype)
     slopes, squared, shown = [], [], 0
     for stage in stages:
         while shown < stage:
             count = min(STRETCH, stage - shown)
-            nets.learn(draw(length, seed, ids, shown, count, Purpose.TASK, dtype)[0])
+            nets.learn(draw(length, seed, unique, shown, count, Purpose.TASK, dtype)[0])
             shown += count
         outputs = nets.answer(fresh).double()
-        slopes.append(sensitivities(outputs, X.double()))
-        squared.append((outputs - fresh.targets).square().mean(0))
+        slopes.append(sensitivities(outputs, X.double()[..., lessons]))
+        squared.append((outputs - fresh.targets[:, lessons]).square().mean(0))
     return {"slopes": torch.stack(slopes).permute(2, 0, 1), "squared": torch.stack(squared, 1)}

@@ -13,12 +13,17 @@ import torch
 import triton
 import triton.language as tl
 from drawn import IDS, PURPOSE, SEED, STEP
+from triton.runtime.interpreter import InterpretedFunction
 
-from lltd.kernels import guess, latch
+from lltd.kernels import guess, latch, lstm96
 from lltd.kernels.guess import A1, A2, ORDERS, Topology
 from lltd.kernels.guess import cuda as guessing
 from lltd.kernels.lanes import normals, uniform, words
 from lltd.kernels.latch import cuda
+from lltd.kernels.lstm96 import Task
+from lltd.kernels.lstm96 import Topology as Lstm
+from lltd.kernels.lstm96 import cuda as learning
+from lltd.philox import Purpose
 
 RUNS, BLOCK = len(IDS), 1024
 
@@ -99,10 +104,53 @@ def guesses():
     return told
 
 
+LEARNING = [  # net, task, type, most sequences, purpose
+    (Lstm(1, 1), Task("adding", 23), torch.float64, 2, Purpose.TASK),
+    (Lstm(1, 2, slope=False), Task("multiplication", 20, "unmarked"), torch.float32, 2, Purpose.TASK),
+    (Lstm(output="linear"), Task("adding", 20, "unmarked"), torch.float32, 2, Purpose.TASK),
+    (Lstm(cell_bias=False, sees="cells"), Task("multiplication", 21), torch.float64, 1, Purpose.TEST),
+    (Lstm(inputs=8, outputs=4, output="linear"), Task("order of two", 27), torch.float64, 1, Purpose.TASK),
+    (Lstm(3, inputs=8, outputs=8), Task("order of three", 20), torch.float32, 1, Purpose.TASK),
+]
+
+
+def learning_of(net, task, dtype, most, purpose, trials=37):
+    """Arguments of the op: each trial has a stretch of its own, one a weight that is nan, one may diverge."""
+    ids = torch.arange(trials) + 5 * 2**32
+    gates = [-3.0 * (j + 1) for j in range(net.blocks)]
+    theta = lstm96.initial(net, 1, ids, span=1.0, input_gate_bias=gates, dtype=dtype)
+    theta[0, 7] = float("nan")
+    if net.output == "linear":
+        theta[-5:, 4] = 60_000
+    rates = (0.5 if purpose == Purpose.TASK else 0.0) * net.wiring().to(dtype)
+    stretch = (3 * ids % 11, (ids + 1) % (most + 1), rates, most)
+    numbers = (net.blocks, net.cells, lstm96.OUTPUTS[net.output], net.slope, lstm96.TASKS[task.name])
+    return 2**62 + 5, ids, theta, *stretch, *numbers, task.length, FIRST[task.first_pair], int(purpose)
+
+
+def learnt():
+    """Stretches of learning."""
+    told = [(called, learning.train(*called)) for called in (learning_of(*case) for case in LEARNING)]
+    with mock.patch.object(learning, "_block", return_value=16):  # several programs, as on a GPU
+        told.append((called := learning_of(*LEARNING[0]), learning.train(*called)))
+    return told
+
+
+def device_call(function, *arguments, **options):
+    """A call in a kernel; Triton's own makes all of Triton's functions interpreted ones again, which takes long."""
+    if function.fn.__module__.startswith("triton."):
+        return WHOLE_CALL(function, *arguments, **options)
+    return function.rewrite()(*arguments, **options)
+
+
+WHOLE_CALL, FIRST = InterpretedFunction.__call__, lstm96.FIRST_PAIRS
+
+
+@mock.patch.object(InterpretedFunction, "__call__", device_call)
 def main(file):
     """Run everything."""
     told = {"streams": [streams(torch.float64), streams(torch.float32)], "train": [], "recall": []}
-    told |= guesses()
+    told |= guesses() | {"lstm96": learnt()}
     for lead, dtype, numbers in TRAINING:
         arguments = (2**62 + 5, *start(37, lead, dtype), *numbers)
         told["train"].append((arguments, cuda.train(*arguments)))

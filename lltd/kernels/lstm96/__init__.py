@@ -22,7 +22,7 @@ FIRST_PAIRS = {"neutral": tasks.NEUTRAL, "unmarked": tasks.UNMARKED}
 NOISY = {"rest": tasks.NOWHERE, "elements": tasks.ELEMENTS, "targets": tasks.TARGETS}
 OUTPUTS = {"logistic": reference.LOGISTIC, "linear": reference.LINEAR}
 SEES = ("gates and cells", "cells")
-COMPILED = {  # inputs and outputs, then the blocks and cells that the C++ face has with them
+COMPILED = {  # inputs and outputs, then the blocks and cells that the faces beside the reference have with them
     (2, 1): {(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1)},
     (8, 4): {(2, 2)},
     (8, 8): {(3, 2)},
@@ -71,7 +71,7 @@ class Topology:
 
     @property
     def compiled(self) -> bool:
-        """Whether the C++ face has nets of this size."""
+        """Whether the faces beside the reference have nets of this size."""
         return (self.blocks, self.cells) in COMPILED.get((self.inputs, self.outputs), ())
 
     def wiring(self, device: torch.device | str = "cpu") -> Tensor:
@@ -239,7 +239,7 @@ def examine(
 
 
 def face(net: Topology, theta: Tensor) -> str:
-    """Which face serves such a net and such weights: "cpu.cpp" or "reference"."""
+    """Which face serves such a net and such weights: "cpu.cpp", "cuda.py" or "reference"."""
     return TRAIN.face(theta)[0] if net.compiled else "reference"
 
 

@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 KERNELS := $(VENV)/.kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab refresh audit performance clean
+.PHONY: help book test lab refresh outputs audit performance clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lab: $(INSTALLED)  ## open the chapters in JupyterLab
 
 refresh: $(INSTALLED)  ## execute every chapter anew and store its outputs
 	$(BIN)/python book/refresh.py
+
+outputs: $(INSTALLED)  ## write every figure and table of the stored pages to a file, for a codecheck
+	$(BIN)/python book/outputs.py
 
 audit: $(INSTALLED)  ## recompute a sample of every stored result, all of what rejection rests on, and compare
 	$(BIN)/python -m lltd audit

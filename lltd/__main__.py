@@ -3,13 +3,17 @@
 import argparse
 import json
 import os
+import secrets
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import NoReturn
 
 import numpy as np
 
-from lltd import experiments
-from lltd.experiments import Experiment
+from lltd import cluster, experiments
+from lltd.experiments import Experiment, Sample
 from lltd.record import MissingRecordError, Record, RecordError
 
 EXIT = """exit codes:
@@ -65,29 +69,59 @@ def list_(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Compute what is missing of the results that were named."""
-    for work in experiments.select(options.name):
-        experiments.run(work, runs=options.runs, device=options.device, workers=options.workers)
-        print(f"{work.recipe.name}: {experiments.path_of(work.recipe.of(options.runs))}")
+    with _engine(options) as engine:
+        for work in experiments.select(options.name):
+            experiments.run(
+                work, runs=options.runs, device=options.device, workers=options.workers, engine=engine
+            )
+            print(f"{work.recipe.name}: {experiments.path_of(work.recipe.of(options.runs))}")
     return 0
+
+
+@contextmanager
+def _engine(options: argparse.Namespace) -> Iterator[Executor | None]:
+    """The cluster that was asked for, or None: this machine."""
+    files = {"ca": options.tls_ca_file, "cert": options.tls_cert, "key": options.tls_key}
+    if options.scheduler is None:
+        if any(files.values()):
+            raise ValueError("TLS files are for a cluster: --scheduler tls://host:port is needed")
+        yield None
+        return
+    if options.workers is not None:
+        raise ValueError("--workers is for this machine: a cluster has the workers that joined its scheduler")
+    with cluster.connect(options.scheduler, **files) as engine:
+        if not engine.workers:
+            print(f"lltd: {options.scheduler} has no worker yet; waiting for one", file=sys.stderr)
+        yield engine
 
 
 def audit(options: argparse.Namespace) -> int:
     """Recompute random runs of stored results and compare; with --accept, renew the code digests."""
-    disagreements = 0
-    for work in experiments.select(options.name):
-        count = 64 if options.accept else options.ids
-        findings = experiments.audit(work, count, device=options.device)
-        disagreements += len(findings)
-        print(
-            "\n".join(findings)
-            or f"{work.recipe.name}: {min(count, work.recipe.runs)} runs recomputed, all agree"
-        )
-        if options.accept and not findings:
+    count = 64 if options.accept else options.ids
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    chosen = experiments.select(options.name)
+    present = [work for work in chosen if experiments.path_of(work.recipe).exists()]
+    samples: list[Sample] = []
+    for work in present or chosen[:1]:
+        found = experiments.sample(work, experiments.draw(work, count, seed), options.device)
+        if not samples:
+            print(f"runs drawn with --seed {seed}")
+        samples.append(found)
+        print(f"{work.recipe.name}: {_agreement([found])}", *found.findings, sep="\n", flush=True)
+        if options.accept and not found.findings:
             experiments.accept(work)
-    for finding in experiments.code_findings(options.name) if not options.accept else []:
-        disagreements += 1
-        print(finding)
-    return 1 if disagreements else 0
+    changed = [] if options.accept else experiments.code_findings(options.name)
+    print(*changed, f"{len(present)} of {len(chosen)} results on record: {_agreement(samples)}", sep="\n")
+    return 1 if changed or any(found.findings for found in samples) else 0
+
+
+def _agreement(samples: list[Sample]) -> str:
+    """How many runs were recomputed, and how they compare, in words."""
+    runs = sum(len(found.runs) for found in samples)
+    equal, wrong = (sum(int(getattr(found, key).sum()) for found in samples) for key in ("equal", "wrong"))
+    within = runs - equal - wrong
+    words = {"equal bit for bit": equal, "within the declared tolerance": within, "DIFFERENT": wrong}
+    return f"{runs:,} runs recomputed, " + ", ".join(f"{n:,} {word}" for word, n in words.items() if n)
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -158,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     def add_device(added: argparse.ArgumentParser) -> None:
-        added.add_argument("--device", help="cpu, cuda or cuda:K; by default every GPU here, else the CPU")
+        added.add_argument("--device", help="cpu, cuda or cuda:K; by default every GPU, else the CPU")
 
     some = {"nargs": "?", "metavar": "NAME", "help": "an experiment, or a chapter for all of its experiments"}
     add("list", list_, "list the experiments and the state of their results").add_argument("name", **some)
@@ -166,12 +200,20 @@ def _parser() -> argparse.ArgumentParser:
     added = add("run", run, "compute what is missing of a result; stopped, it goes on from whole shards")
     added.add_argument("name", metavar="NAME", help=some["help"])
     added.add_argument("--workers", type=int, help="processes; by default one for each core or GPU")
+    added.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="tcp://host:port or tls://host:port of a Dask cluster to run on",
+    )
+    for name, what in {"ca-file": "authority's", "cert": "own certificate's", "key": "own key's"}.items():
+        added.add_argument(f"--tls-{name}", metavar="FILE", help=f"for tls://, the {what} PEM file")
     added.add_argument("--runs", type=int, help="another number of runs, kept in a file of its own")
     add_device(added)
 
     added = add("audit", audit, "recompute random runs of stored results and compare them")
     added.add_argument("name", **some)
     added.add_argument("--ids", type=int, default=16, help="how many runs of each result (default 16)")
+    added.add_argument("--seed", type=int, help="of the draw, to repeat one; by default a fresh draw")
     added.add_argument(
         "--accept", action="store_true", help="64 runs each; if equal, accept the code as it is now"
     )

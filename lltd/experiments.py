@@ -13,14 +13,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ from tqdm import tqdm
 import lltd
 from lltd import chapters
 from lltd.code_digest import code_digest
-from lltd.record import Recipe, Record, RecordError, load, replace_file, write
+from lltd.record import Recipe, Record, RecordError, load, pack, replace_file, write
 
 Compute = Callable[[Recipe, torch.Tensor], dict[str, np.ndarray]]
 SIZE_LIMIT = 20_000_000  # bytes that all stored results may have together, so that a clone stays small
@@ -147,7 +146,9 @@ def run(
     """
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}: at least one is needed")
-    recipe, places = work.recipe.of(runs), devices(device)
+    if engine is None:
+        devices(device)  # said at once, and not by the first shard; another engine has devices of its own
+    recipe = work.recipe.of(runs)
     path, code = path_of(recipe), code_digest(work.compute)
     try:
         return load(path, recipe)
@@ -155,24 +156,35 @@ def run(
         pass
     began, folder = time.time(), shard_folder(recipe, code)
     starts = [start for start in range(0, recipe.runs, recipe.shard) if not _whole(folder, recipe, start)]
-    with _engine(engine, workers, places) as pool:
-        jobs = {
-            pool.submit(make_shard, work.compute, recipe, start, place, folder): start
-            for start, place in zip(starts, cycle(places), strict=False)
-        }
+    places: set[tuple[str, str]] = set()
+    with _engine(engine, workers, device) as pool:
+        jobs = {pool.submit(make_shard, work.compute, recipe, start, device): start for start in starts}
         done = recipe.runs - sum(_size(recipe, start) for start in starts)
         with tqdm(total=recipe.runs, initial=done, unit="run", desc=recipe.name, disable=None) as progress:
             for job in as_completed(jobs):
-                job.result()
+                shard = job.result()
+                replace_file(folder / f"{jobs[job]}.npz", shard.content)
+                places.add((shard.machine, shard.device))
                 progress.update(_size(recipe, jobs[job]))
-    return _join(recipe, path, folder, code, {"device": places[0], "seconds": round(time.time() - began, 1)})
+    log = {**_host(places), "seconds": round(time.time() - began, 1)}
+    return _join(recipe, path, folder, code, log)
 
 
-def make_shard(compute: Compute, recipe: Recipe, start: int, device: str, folder: Path) -> None:
-    """Compute one shard and put it into the folder of shards."""
+class Shard(NamedTuple):
+    """A finished shard as it travels back to the process that keeps it."""
+
+    content: bytes  # of its file
+    device: str
+    machine: str
+
+
+def make_shard(compute: Compute, recipe: Recipe, start: int, device: str | None = None) -> Shard:
+    """Compute one shard, on whichever machine this is; the shards take turns on the devices to use."""
     torch.set_num_threads(1)
-    ids = torch.arange(start, start + _size(recipe, start), device=device)
-    write(folder / f"{start}.npz", recipe, compute(recipe, ids))
+    places = devices(device)
+    place = places[start // recipe.shard % len(places)]
+    ids = torch.arange(start, start + _size(recipe, start), device=place)
+    return Shard(pack(recipe, compute(recipe, ids)), place, machine(place))
 
 
 def recompute(
@@ -182,20 +194,43 @@ def recompute(
     return work.compute(recipe, torch.tensor(ids, dtype=torch.int64, device=devices(device)[0]))
 
 
+class Sample(NamedTuple):
+    """Runs of a stored result that were computed again, and how the two compare."""
+
+    runs: list[int]
+    equal: np.ndarray  # bool (runs,): all that is stored of the run is equal, bit for bit
+    wrong: np.ndarray  # bool (runs,): the run is among those that differ, in an array where too many do
+    findings: list[str]  # what disagrees, in words
+
+
 def audit(work: Experiment, count: int, *, device: str | None = None, choice: int | None = None) -> list[str]:
     """Recompute `count` random runs of a stored result; returns what disagrees, in words, or nothing.
 
     Integers must be equal but for the experiment's stated share of flips (and the luck of the draw); floats
     must agree to its stated drift in 95 % of the runs. choice: seed of the random choice.
     """
+    return sample(work, draw(work, count, choice), device).findings
+
+
+def draw(work: Experiment, count: int, choice: int | None = None) -> list[int]:
+    """Numbers of `count` runs chosen at random, or of all, in rising order. choice: seed of the choice."""
     if count < 1:
         raise ValueError(f"ids is {count}: at least one run must be recomputed")
+    return sorted(random.Random(choice).sample(range(work.recipe.runs), min(count, work.recipe.runs)))
+
+
+def sample(work: Experiment, ids: list[int], device: str | None = None) -> Sample:
+    """Recompute these runs of a stored result and compare them as an audit does. See audit."""
     record = read(work.recipe.name)
-    ids = sorted(random.Random(choice).sample(range(work.recipe.runs), min(count, work.recipe.runs)))
     fresh, findings = recompute(work, work.recipe, ids, device), []
+    if _forms(fresh) != _forms(record.arrays):
+        finding = f"{work.recipe.name}: {_forms(record.arrays)} are stored, {_forms(fresh)} computed"
+        return Sample(ids, np.zeros(len(ids), bool), np.ones(len(ids), bool), [finding])
+    equal, wrong = np.ones(len(ids), bool), np.zeros(len(ids), bool)
     flips = work.flips * len(ids)
     for name, array in fresh.items():
         stored = record[name][ids]
+        equal &= (_bits(array) == _bits(stored)).all(axis=1)
         if array.dtype.kind in "iub":
             apart, allowed = array != stored, flips + 4 * flips**0.5
         else:
@@ -203,9 +238,20 @@ def audit(work: Experiment, count: int, *, device: str | None = None, choice: in
             apart, allowed = ~close, 0.05 * len(ids)
         bad = apart.reshape(len(ids), -1).any(axis=1)
         if bad.sum() > allowed:
-            runs = ", ".join(str(run) for run, wrong in zip(ids, bad, strict=True) if wrong)
+            runs = ", ".join(str(run) for run, differs in zip(ids, bad, strict=True) if differs)
             findings.append(f"{work.recipe.name}: {name} differs in runs {runs}")
-    return findings
+            wrong |= bad
+    return Sample(ids, equal, wrong, findings)
+
+
+def _forms(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Name, type and shape of each array but for its first axis, which counts runs."""
+    return {name: f"{arrays[name].dtype} {arrays[name].shape[1:]}" for name in sorted(arrays)}
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    """The bytes of each run, uint8 (runs, bytes)."""
+    return np.ascontiguousarray(array).view(np.uint8).reshape(len(array), -1)
 
 
 def code_file(chapter: str) -> Path:
@@ -275,8 +321,7 @@ def _join(recipe: Recipe, path: Path, folder: Path, code: str, log: dict[str, An
         return load(path, recipe)
     arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0].arrays}
     write(path, recipe, arrays)
-    shown = {**log, **_host(log["device"])}
-    replace_file(path.with_suffix(".log.json"), (json.dumps(shown, indent=1, sort_keys=True) + "\n").encode())
+    replace_file(path.with_suffix(".log.json"), (json.dumps(log, indent=1, sort_keys=True) + "\n").encode())
     if recipe == EXPERIMENTS[recipe.name].recipe:
         accept(EXPERIMENTS[recipe.name], code)
     shutil.rmtree(folder, ignore_errors=True)
@@ -296,8 +341,8 @@ def machine(device: str = "cpu") -> str:
     return f"{model}, {os.cpu_count()} cores"
 
 
-def _host(device: str) -> dict[str, Any]:
-    """What a reader of a result may want to know of the machine; never part of its identity."""
+def _host(places: set[tuple[str, str]]) -> dict[str, Any]:
+    """What a reader may want to know of the machines and devices of a result; never part of its identity."""
     here = Path(lltd.__file__).parent
     git = subprocess.run(["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
     return {
@@ -308,16 +353,18 @@ def _host(device: str) -> dict[str, Any]:
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
-        "machine": machine(device),
+        "machine": "; ".join(sorted({make for make, _ in places})) or machine(),
+        "device": ", ".join(sorted({device for _, device in places})) or "unknown",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 
 
 @contextmanager
-def _engine(engine: Executor | None, workers: int | None, places: list[str]) -> Iterator[Executor]:
+def _engine(engine: Executor | None, workers: int | None, device: str | None) -> Iterator[Executor]:
     if engine is not None:
         yield engine
         return
+    places = devices(device)
     count = workers or (len(places) if places != ["cpu"] else os.cpu_count() or 1)
     if count == 1:
         pool: Executor = ThreadPoolExecutor(1)

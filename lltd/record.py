@@ -118,6 +118,11 @@ def digest(recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> str:
 
 def write(path: Path, recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> None:
     """Write a result atomically. Raises RecordError if the folder cannot be written to."""
+    replace_file(path, pack(recipe, arrays))
+
+
+def pack(recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of a result's file, recipe and digest included."""
     content = {
         **arrays,
         "recipe": np.frombuffer(recipe.canonical().encode(), dtype=np.uint8),
@@ -131,7 +136,7 @@ def write(path: Path, recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> None:
             entry = zipfile.ZipInfo(f"{name}.npy", EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, member.getvalue())
-    replace_file(path, packed.getvalue())
+    return packed.getvalue()
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -1,18 +1,21 @@
 """Chapter adding: the settings as printed, readings told apart, and trials alone as in a shard."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
+import numpy as np
 import pytest
 import torch
 from drawn import compiled
 
 from lltd import experiments
 from lltd.chapters import adding
-from lltd.chapters.adding import readings
+from lltd.chapters.adding import outcomes, results
 from lltd.experiments import EXPERIMENTS
-from lltd.kernels.lstm96 import Topology
+from lltd.kernels import lstm96 as kernel
+from lltd.kernels.lstm96 import Topology, reference
 from lltd.record import Recipe
 from lltd.systems import lstm96 as system
+from lltd.systems.batches import STORED
 from lltd.systems.stopping import Criterion
 
 NAMES = [*adding.CELLS, "adding/settings"]
@@ -50,6 +53,14 @@ def test_the_letter_of_the_paper_is_what_is_printed():
     assert net.cell_bias and net.output_bias and net.slope and net.output == "logistic"
     stop = system.criteria(whole)[list(adding.CRITERIA).index("squared, latest 2000")]
     assert (stop.recent, stop.wrong, stop.below) == (2000, 0, 0.01)
+
+
+def test_units_have_the_printed_ranges():
+    x = torch.linspace(-40, 40, 2001, dtype=torch.float64)
+    for unit, low, high in ((torch.sigmoid, 0, 1), (reference.h, -1, 1), (reference.g, -2, 2)):
+        y = unit(x)
+        assert (y >= low).all() and (y <= high).all() and (y.diff() >= 0).all()
+        assert y[0] - low < 1e-15 and high - y[-1] < 1e-15
 
 
 def test_readings_change_nothing_that_is_printed():
@@ -128,7 +139,7 @@ def test_a_shard_is_its_runs_one_by_one(name):
     recipe = tiny(name)
     ids = range(recipe.runs)
     together = computed(name, recipe, ids)
-    assert {key: value.dtype for key, value in together.items()} == readings.TYPES
+    assert {value.dtype for value in together.values()} <= {np.dtype(kind) for kind in STORED.values()}
     for run in (0, len(recipe.cells) - 1, recipe.runs - 1, recipe.runs // 2):
         alone = computed(name, recipe, [run])
         for key, value in together.items():
@@ -142,16 +153,8 @@ def test_a_run_is_a_trial_of_its_cell_under_its_own_number():
     for run in (0, 5, 21, recipe.runs - 1):
         outcome = system.trials(recipe.seed, torch.tensor([run]), recipe.settings(run))
         for key, value in outcome.items():
-            assert (found[key][run] == value[0].numpy().astype(readings.TYPES[key])).all(), key
+            assert (found[key][run] == value[0].numpy().astype(found[key].dtype)).all(), key
     assert len({tuple(row) for row in found["absolute"].tolist()}) > recipe.runs - 3
-
-
-@compiled
-def test_what_is_kept_has_room_for_the_largest_outcome():
-    """Of 2560 tests, of the latest 10,000, of 5 million sequences."""
-    limits = {"wrong": 2560, "right": 10_000, "sequences": max(adding.BUDGETS.values())}
-    for key, most in limits.items():
-        assert torch.iinfo(getattr(torch, readings.TYPES[key].__name__)).max >= most
 
 
 @compiled
@@ -169,3 +172,97 @@ def test_unknown_settings_in_a_recipe_are_named():
     recipe = Recipe("adding/try", 1, 1, 1, 1, "float32", {"cases": [{"length": 20, "budget": 5, "speed": 1}]})
     with pytest.raises(ValueError, match="setting speed"):
         computed("adding/literal", recipe, [0])
+
+
+# --- what is read off the record ---
+
+
+def trials_by_hand(**changed):
+    """Four trials: two met the criterion, one was cut at the budget, one diverged."""
+    some = {
+        "sequences": np.array([30, 50, 90, 40], np.int32),
+        "met": np.array([True, True, False, False]),
+        "diverged": np.array([False, False, False, True]),
+        "wrong": np.array([1, 3, 40, 2560], np.int16),
+    }
+    rest = {name: np.zeros(4) for name in ("right", "absolute", "squared")}
+    return outcomes.Trials(**{**some, **rest, "budget": 90, "tests": 2560, **changed})
+
+
+def test_what_has_no_end_waits_for_ever_and_counts_at_least_with_the_budget():
+    trials = trials_by_hand()
+    assert trials.waits.tolist() == [30, 50, np.inf, np.inf]
+    assert trials.at_least.tolist() == [30, 50, 90, 90]
+    assert trials.mean(90)[0] == np.mean([30, 50, 90, 90])  # a diverged trial is not one cut at 40
+    assert trials.survival().waiting[-1] == 0.5
+    np.testing.assert_allclose(trials.share_right, [2559 / 2560, 2557 / 2560, 2520 / 2560, 0])
+    low, high = trials.band(200)
+    assert 30 <= low <= trials.at_least.mean() <= high <= 90
+
+
+@compiled
+def test_trials_are_found_under_their_reading_length_and_criterion(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLTD_RESULTS", str(tmp_path))
+    for name in ("adding/linear", "adding/settings"):
+        work = replace(EXPERIMENTS[name], recipe=tiny(name, trials=2))
+        monkeypatch.setitem(EXPERIMENTS, name, work)
+        experiments.run(work, workers=1)
+    reading = ("linear", "first pair stays unmarked")
+    name, cell = outcomes.address(reading, 100)
+    recipe = EXPERIMENTS[name].recipe
+    assert (name, cell) == ("adding/linear", 4) and recipe.cells[cell]["first_pair"] == "unmarked"
+    pairs = [
+        (outcomes.found(reading, 100, second), cell, recipe, k) for k, second in enumerate(CRITERIA_OF_TWO)
+    ]
+    recipe = EXPERIMENTS["adding/settings"].recipe
+    cell = list(adding.CHANGES).index("rate 0.2")
+    assert recipe.cells[cell]["rate"] == 0.2
+    pairs += [(outcomes.changed("rate 0.2", one), cell, recipe, k) for k, one in enumerate(CRITERIA_OF_TWO)]
+    for trials, cell, recipe, k in pairs:
+        runs = torch.tensor([cell, cell + len(recipe.cells)])
+        alone = system.trials(recipe.seed, runs, recipe.cells[cell])
+        assert (trials.budget, trials.tests) == (300, 20)
+        for field in fields(trials):
+            if field.name in alone:
+                value = alone[field.name].numpy()
+                np.testing.assert_allclose(
+                    getattr(trials, field.name), value if value.ndim == 1 else value[:, k]
+                )
+    with pytest.raises(ValueError, match="criterion is 'soon'"):
+        outcomes.found(reading, 100, "soon")
+
+
+CRITERIA_OF_TWO = list(adding.CRITERIA)[:2]
+
+
+def test_unknown_readings_lengths_and_changes_are_named():
+    with pytest.raises(ValueError, match=r"\('linear', 'sees all'\) at T = 100: logistic, sees cells; "):
+        outcomes.found(("linear", "sees all"))
+    with pytest.raises(ValueError, match="at T = 30: no reading is there"):
+        outcomes.found(adding.LITERAL, 30)
+    with pytest.raises(ValueError, match="change is 'rate 7': one of as it is; "):
+        outcomes.changed("rate 7")
+
+
+def test_the_first_mark_at_1000_steps_is_about_as_far_from_the_end():
+    ids = torch.zeros(300, dtype=torch.int64)
+    shown = kernel.sequences(kernel.Task(length=1000), 1, ids, torch.arange(300))
+    after = torch.arange(len(shown.inputs)).flip(0)[:, None]
+    marked = shown.inputs[:, 1] == 1
+    first, second = torch.where(marked, after, -1).amax(0), torch.where(marked, after, 9999).amin(0)
+    assert first.min() >= 990 and first.max() <= 1099 and second.min() >= 500
+
+
+def test_readings_at_each_length():
+    assert sorted(outcomes.at(100)) == sorted(adding.READINGS)
+    assert set(outcomes.at(500)) == {adding.LITERAL, adding.NEAREST, *adding.OTHERS}
+    assert set(outcomes.at(1000)) == {adding.LITERAL, adding.NEAREST}
+
+
+def test_readings_picked_by_pilots_are_owned_up_to():
+    assert results._name(adding.LITERAL) == ""
+    assert results._name(("linear", "first pair stays unmarked")) == "linear, first pair stays unmarked"
+    for reading in (adding.NEAREST, *adding.OTHERS):
+        assert results._name(reading, "of all errors").endswith(
+            "of all errors (chosen after seeing the result)"
+        )

@@ -147,11 +147,43 @@ def test_replay_of_a_forged_run_differs(lltd, stored):
 
 
 def test_audit_agrees_until_the_result_is_forged(lltd, stored):
-    code, shown, errors = lltd("audit", NAME, "--ids", 300)
-    assert (code, shown, errors) == (0, f"{NAME}: 300 runs recomputed, all agree\n", [])
+    code, shown, errors = lltd("audit", NAME, "--ids", 300, "--seed", 5)
+    agreement = "300 runs recomputed, 300 equal bit for bit"
+    first, one, last = shown.splitlines()
+    assert (code, errors) == (0, []) and first == "runs drawn with --seed 5"
+    assert (one, last) == (f"{NAME}: {agreement}", f"1 of 1 results on record: {agreement}")
     forge(stored)
     code, shown, _ = lltd("audit", NAME, "--ids", 300)
     assert code == 1 and "positive differs in runs 7" in shown
+    assert shown.splitlines()[-1].endswith("300 runs recomputed, 299 equal bit for bit, 1 DIFFERENT")
+
+
+def test_audit_tells_equal_from_within_the_tolerance(lltd, stored):
+    recipe = experiments.find(NAME).recipe
+    arrays = load(stored, recipe).arrays
+    arrays["total"][[7, 8]] *= 1 + 1e-12
+    write(stored, recipe, arrays)
+    code, shown, _ = lltd("audit", NAME, "--ids", 300)
+    assert code == 0 and shown.endswith("298 equal bit for bit, 2 within the declared tolerance\n")
+
+
+def test_audit_draws_afresh_each_time_and_again_what_its_seed_says(lltd, stored, monkeypatch):
+    drawn = []
+    sample = experiments.sample
+    monkeypatch.setattr(experiments, "sample", lambda *a, **k: drawn.append(sample(*a, **k)) or drawn[-1])
+    seeds = [re.search(r"--seed (\d+)", lltd("audit", NAME)[1])[1] for _ in range(2)]
+    lltd("audit", NAME, "--seed", seeds[0])
+    first, second, again = (found.runs for found in drawn)
+    assert first == again != second and len(set(first)) == 16
+
+
+def test_audit_of_all_passes_over_what_is_missing_and_counts_it(lltd, stored, monkeypatch):
+    known = experiments.select("tests")
+    other = replace(known[0], recipe=replace(known[0].recipe, name="tests/never_run"))
+    monkeypatch.setattr(experiments, "select", lambda name: [other, *known])
+    code, shown, errors = lltd("audit")
+    assert (code, errors) == (0, []) and "never_run" not in shown
+    assert shown.splitlines()[-1].startswith("1 of 2 results on record: 16 runs recomputed")
 
 
 def test_audit_notices_changed_code_and_accepts_it_if_the_result_is_equal(lltd, stored):

@@ -454,10 +454,5 @@ def test_bad_arguments_are_named(call, message):
         call()
 
 
-@pytest.mark.parametrize("name", ["dilemma/survival", "dilemma/gradient"])
-def test_stored_results_are_recomputed_here(name):
-    assert experiments.audit(experiments.find(name), 40, choice=4) == []
-
-
 def test_no_result_is_older_than_its_code():
     assert experiments.code_findings("dilemma") == []

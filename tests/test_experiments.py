@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import counting
 import numpy as np
 import pytest
+import torch
 
 from lltd import code_digest as code_digest_module
 from lltd import experiments
@@ -75,6 +76,37 @@ def test_any_number_of_workers_writes_the_same_bytes(results, work, workers, pyt
     assert content(path) == first
 
 
+def test_every_gpu_of_the_machine_has_its_turn(results, work, monkeypatch):
+    """Three GPUs that are not there: what is put on them is computed by the CPU."""
+    arange, placed, processes = torch.arange, [], []
+
+    def placing(*bounds, device=None, **options):
+        placed.append(device)
+        return arange(*bounds, **options)
+
+    def pool(count, **options):
+        processes.append(count)
+        return ThreadPoolExecutor(count)
+
+    experiments.run(work, workers=1, device="cpu")
+    path = experiments.path_of(work.recipe)
+    first = content(path)
+    path.unlink()
+    for name, fake in {
+        "is_available": lambda: True,
+        "device_count": lambda: 3,
+        "get_device_name": str,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    monkeypatch.setattr(torch, "arange", placing)
+    monkeypatch.setattr(experiments, "ProcessPoolExecutor", pool)
+    experiments.run(work)
+    assert processes == [3] and content(path) == first
+    assert [placed.count(f"cuda:{k}") for k in range(3)] == [10, 10, 10]
+    notes = experiments.provenance("tests/counting")
+    assert notes["device"] == "cuda:0, cuda:1, cuda:2" and notes["machine"].startswith("cuda:0, ")
+
+
 def test_runs_killed_in_the_middle_resume_to_the_same_bytes(results, work):
     command = [sys.executable, "-c", "import counting; counting.go(1)"]
     process = subprocess.Popen(command, cwd=HERE, env=os.environ, stderr=subprocess.DEVNULL)
@@ -114,9 +146,8 @@ def test_two_writers_at_once_leave_one_whole_result(results, work):
 
 def test_a_damaged_shard_is_made_again(results, work):
     folder = experiments.shard_folder(work.recipe, code_digest(work.compute))
-    experiments.make_shard(work.compute, work.recipe, 20, "cpu", folder)
-    shard = folder / "20.npz"
-    shard.write_bytes(shard.read_bytes()[:100])
+    folder.mkdir(parents=True)
+    (folder / "20.npz").write_bytes(experiments.make_shard(work.compute, work.recipe, 20).content[:100])
     record = experiments.run(work, workers=1)
     assert np.array_equal(
         record["total"][20:30], experiments.recompute(work, work.recipe, range(20, 30))["total"]
@@ -213,6 +244,19 @@ def test_the_audit_finds_a_result_that_was_forged_whole(stored, work):
     write(stored, work.recipe, arrays)
     (finding,) = experiments.audit(work, 300)
     assert finding == "tests/counting: positive differs in runs 7"
+
+
+def test_the_audit_finds_arrays_that_are_not_those_computed(stored, work):
+    arrays = load(stored, work.recipe).arrays
+    for forged in (
+        {"total": arrays["total"]},
+        {**arrays, "extra": arrays["total"]},
+        {**arrays, "total": arrays["total"].astype(np.float32)},
+        {**arrays, "positive": arrays["positive"][:, None]},
+    ):
+        write(stored, work.recipe, forged)
+        found = experiments.sample(work, [0, 7, 299])
+        assert len(found.findings) == 1 and found.wrong.all() and not found.equal.any()
 
 
 def test_changed_code_is_noticed_until_it_is_accepted(stored, work):

@@ -5,14 +5,13 @@ have stopped is watched on the way, and it is tested at the end. Source: [HS96] 
 not their settings: these are ours, see METHODS.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lltd.kernels import lstm96 as kernel
 from lltd.kernels import small_net
 from lltd.kernels.lstm96 import Task
 from lltd.philox import Purpose
@@ -27,9 +26,9 @@ from lltd.systems import (
     tdnn,
 )
 from lltd.systems.batches import Settings, alike, each
+from lltd.systems.lessons import Shown, draw, from_begin, together
 
-STRETCH = 200  # sequences drawn together: no outcome depends on it
-AT_ONCE = 640  # of all lessons that are drawn in one go: their numbers fit a processor's cache
+STRETCH = 500  # sequences drawn together: no outcome depends on it
 CRITERIA = (lstm96.STOPS["squared, latest 2000"], lstm96.LEARNT)
 AVERAGED = 1000  # sequences before a stage that its training error is averaged over
 
@@ -46,27 +45,6 @@ SHARED = (*COMMON, "budget")  # settings of trials that are shown their sequence
 APART = ("rate", "mu", "spread", "forget_bias")  # settings in which nets of one batch may differ
 
 
-class Shown(NamedTuple):
-    """S sequences of each of U lessons, aligned at their ends: inputs (T, I, S, U), lengths and targets (S, U).
-
-    A lesson is what a trial is shown: several nets may learn from one.
-    """
-
-    inputs: Tensor
-    lengths: Tensor
-    targets: Tensor
-
-    def of(self, lessons: Tensor) -> "Shown":
-        """Those of some lessons, int64 (B,), as long as the longest of them."""
-        lengths = self.lengths[:, lessons]
-        return Shown(self.inputs[-int(lengths.max()) :, ..., lessons], lengths, self.targets[:, lessons])
-
-    def split(self, count: int) -> Iterator["Shown"]:
-        """So many sequences at a time."""
-        for part in zip(*(value.split(count, -2) for value in self), strict=True):
-            yield Shown(*part)
-
-
 class Rival(Protocol):
     """B nets of one method under way, each with a lesson of its own or shared with others."""
 
@@ -79,37 +57,6 @@ class Rival(Protocol):
     @property
     def theta(self) -> Tensor:
         """The weights, nan or infinite in a trial that has diverged: (P, B)."""
-
-
-def draw(
-    task: Task, seed: int, ids: Tensor, first: int, count: int, purpose: Purpose, dtype: torch.dtype
-) -> Shown:
-    """Sequences first … first + count - 1 of trials ids, int64 (U,): those that `kernels.lstm96` draws itself."""
-    parts = []
-    for numbers in torch.arange(first, first + count, device=ids.device).split(max(1, AT_ONCE // len(ids))):
-        pairs = (ids.repeat(len(numbers)), numbers.repeat_interleave(len(ids)))
-        drawn = kernel.sequences(task, seed, *pairs, purpose=purpose, dtype=dtype)
-        parts.append([part.unflatten(-1, (len(numbers), len(ids))) for part in drawn])
-    inputs, lengths, targets = (torch.cat(part, -2) for part in zip(*parts, strict=True))
-    return Shown(inputs, lengths, targets[0])
-
-
-def together(lessons: Sequence[Shown]) -> Shown:
-    """Lessons side by side, with zeros before the shorter sequences."""
-    steps = max(len(shown.inputs) for shown in lessons)
-    inputs = [pad(shown.inputs, (0, 0) * 3 + (steps - len(shown.inputs), 0)) for shown in lessons]
-    return Shown(
-        torch.cat(inputs, -1),
-        *(torch.cat([shown[k] for shown in lessons], -1) for k in (1, 2)),
-    )
-
-
-def from_begin(shown: Shown) -> Tensor:
-    """The inputs aligned at their begins instead, (S, T, I, U); what comes after an end is of no account."""
-    steps = len(shown.inputs)
-    rows = torch.arange(steps, device=shown.lengths.device)[:, None, None] + steps - shown.lengths
-    index = rows.clamp(max=steps - 1)[:, None].expand_as(shown.inputs)
-    return shown.inputs.gather(0, index).permute(2, 0, 1, 3).contiguous()
 
 
 class Elman:
@@ -163,23 +110,24 @@ class TimeDelay:
     def learn(self, shown: Shown) -> Tensor:
         """See `Rival`."""
         errors = []
-        for window, target in zip(self._windows(shown), shown.targets[:, self.lessons], strict=True):
-            y, kept = tdnn.answer(self.shape, self.weights, window[self.lessons])
+        for views, target in zip(self._views(shown), shown.targets[:, self.lessons], strict=True):
+            seen = views[self.lessons]
+            y, h = tdnn.answer(self.shape, self.weights, seen)
             errors.append((target - y).abs())
-            g = tdnn.gradient(self.shape, self.weights, kept, y, target)
+            g = tdnn.gradient(self.shape, self.weights, seen, h, y, target)
             self.weights = self.weights + gradient_descent.step(g, self.rate[:, None])
         return torch.stack(errors)
 
     def answer(self, shown: Shown) -> Tensor:
         """See `Rival`."""
-        windows = (window[self.lessons] for window in self._windows(shown))
-        return torch.stack([tdnn.answer(self.shape, self.weights, window)[0] for window in windows])
+        seen = (views[self.lessons] for views in self._views(shown))
+        return torch.stack([tdnn.answer(self.shape, self.weights, one)[0] for one in seen])
 
-    def _windows(self, shown: Shown) -> Tensor:
-        """What nets see of each sequence, (S, U, w, I); zeros where a window begins before it."""
+    def _views(self, shown: Shown) -> Tensor:
+        """What hidden units see of each lesson's sequences, (S, U, D, near I + 1); 0 before a sequence begins."""
         short = max(self.shape.window - len(shown.inputs), 0)
         inputs = pad(shown.inputs, (0, 0) * 3 + (short, 0))[-self.shape.window :]
-        return inputs.permute(2, 3, 0, 1).contiguous()
+        return tdnn.views(self.shape, inputs.permute(2, 3, 0, 1))
 
 
 class ModernLstm:
@@ -290,8 +238,8 @@ def _trials(seed: int, ids: Tensor, settings: list[Settings], dtype: torch.dtype
         return together(list(drawn))
 
     # Elman nets side by side end with the longest of their sequences: of several lengths, those alike lie together.
-    mixed = (*APART, "length") if RIVALS[own["method"]] is Elman else APART
-    groups = [sorted(rows, key=lambda row: settings[row]["length"]) for rows in alike(settings, mixed)]
+    mixed = [{**one, "length": 0} if RIVALS[one["method"]] is Elman else one for one in settings]
+    groups = [sorted(rows, key=lambda row: settings[row]["length"]) for rows in alike(mixed, APART)]
     rivals = [
         RIVALS[settings[rows[0]]["method"]](
             seed, ids[rows], [settings[row] for row in rows], lessons[rows], dtype
@@ -307,7 +255,7 @@ def _trials(seed: int, ids: Tensor, settings: list[Settings], dtype: torch.dtype
         errors = _bounded(torch.cat([rival.learn(shown) for rival in rivals], 1)[:, order])
         watch, seen = stopping.look(watch, errors, CRITERIA, own["tolerance"])
         stops = torch.where((stops == 0) & (seen.met > 0), first + seen.met, stops)
-        latest = [*latest, errors.double().square()][-(AVERAGED // STRETCH + 1) :]
+        latest = [*latest, errors.double().square()][-(AVERAGED // STRETCH + 2) :]
         for stage in own["stages"]:
             if first < stage <= first + len(errors):
                 squares = torch.cat([*latest[:-1], latest[-1][: stage - first]])

@@ -1,15 +1,17 @@
-"""Runs side by side: which may share a batch, and how a batch goes on without those that are done."""
+"""Runs side by side: which may share a batch, how a batch goes on without those that are done, what is kept of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lltd.philox import Purpose, uniform
 
 Settings = dict[str, Any]
+STORED = {torch.int64: np.int32, torch.float64: np.float32, torch.float32: np.float32, torch.bool: np.bool_}
 AHEAD = 64  # rounds whose random numbers are drawn together: a draw costs the same time for few and for many
 
 
@@ -20,6 +22,26 @@ def alike(settings: Sequence[Settings], apart: Collection[str]) -> list[list[int
         shared = {key: value for key, value in sorted(setting.items()) if key not in apart}
         groups.setdefault(repr(shared), []).append(row)
     return list(groups.values())
+
+
+def by_cell(
+    cells: Sequence[Settings], ids: Tensor, make: Callable[[Tensor, Settings], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """Outcomes of runs, (B, ...) each, where make(ids, setting) has those of one cell: run i is of cell i mod C.
+
+    ids: int64 (B,), of the runs, which `make` is given too.
+    """
+    found: dict[str, Tensor] = {}
+    for cell in (ids % len(cells)).unique().tolist():
+        rows = ids % len(cells) == cell
+        for name, value in make(ids[rows], cells[cell]).items():
+            found.setdefault(name, value.new_empty(len(ids), *value.shape[1:]))[rows] = value
+    return found
+
+
+def stored(found: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Outcomes as they are put on record, numbers in 32 bits."""
+    return {name: value.cpu().numpy().astype(STORED[value.dtype]) for name, value in found.items()}
 
 
 def each(settings: Sequence[Settings], name: str, device: torch.device | str = "cpu") -> Tensor:

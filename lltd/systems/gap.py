@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lltd.philox import Purpose, uniform
-from lltd.systems.batches import Settings, each
+from lltd.systems.batches import Settings, alike, each
 
 LETTERS = 11  # A … K
 SYMBOLS = LETTERS + 2  # X, Y, A … K
@@ -58,11 +58,11 @@ def sources(gaps: Sequence[int], hidden: int) -> tuple[Tensor, Tensor]:
 
 
 def epoch(
-    W: Tensor, V: Tensor, seen: Tensor, following: Tensor, softmax: Tensor
+    W: Tensor, V: Tensor, seen: Tensor, following: Tensor, softmax: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient of the error of both sequences in W and V, and which of CRITERIA hold, bool (B, C).
 
-    softmax (B,): the error is -log of the right output, instead of half the sum of squared errors of logistic outputs.
+    softmax: the error is -log of the right output, instead of half the sum of squared errors of logistic outputs.
     seen and following: of `sources`; the hidden units in seen are overwritten.
     """
     hidden, steps = W.shape[1], following.shape[1]
@@ -73,9 +73,8 @@ def epoch(
     ahead = torch.cat((h, torch.ones_like(h[..., :1])), -1).flatten(1, 2)  # (B, T S, n + 1)
     net = torch.bmm(ahead, V.mT).unflatten(1, following.shape[1:])
     wanted = torch.zeros_like(net).scatter_(-1, following[..., None], 1.0)
-    y = torch.where(softmax[:, None, None, None], torch.softmax(net, -1), (1 + torch.tanh(net / 2)) / 2)
-    slope = torch.where(softmax[:, None, None, None], 1.0, y * (1 - y))
-    e = ((y - wanted) * slope).flatten(1, 2)
+    y = torch.softmax(net, -1) if softmax else (1 + torch.tanh(net / 2)) / 2
+    e = ((y - wanted) * (1 if softmax else y * (1 - y))).flatten(1, 2)
     by_V = torch.bmm(e.mT, ahead)
     into = torch.bmm(e, V[..., :-1]).view_as(h)
     delta, carried = torch.empty_like(h), torch.zeros_like(h[:, 0])
@@ -88,36 +87,39 @@ def epoch(
     return by_W, by_V, torch.stack([largest, *(worst < limit for limit in CRITERIA[1:])], 1)
 
 
-@torch.inference_mode()
 def epochs_to_success(seed: int, ids: Tensor, settings: Sequence[Settings]) -> Tensor:
     """With which epoch each run first meets each of CRITERIA in both sequences, int64 (B, C), 0 if with none.
 
     settings: of each run gap, hidden, output ("logistic" or "softmax"), rate, spread (initial weights are uniform in
-    ±spread) and epochs; hidden and epochs are the same for all. Raises ValueError.
+    ±spread) and epochs. Raises ValueError.
     """
     if len(settings) != len(ids):
         raise ValueError(f"settings has {len(settings)} entries: one for each of {len(ids)} runs is needed")
     for setting in settings:
         _check(setting)
-        if any(setting[name] != settings[0][name] for name in ("hidden", "epochs")):
-            raise ValueError("hidden and epochs: one value is needed for all runs")
-    rate, spread = (each(settings, name) for name in ("rate", "spread"))
-    softmax = torch.tensor([setting["output"] == "softmax" for setting in settings])
-    hidden, found = settings[0]["hidden"], torch.zeros(len(ids), len(CRITERIA), dtype=torch.int64)
-    W, V = initial(seed, ids, hidden, spread)
-    state = [rate[:, None, None], softmax, W, V, *sources([setting["gap"] for setting in settings], hidden)]
-    waiting = torch.arange(len(ids))
-    for number in range(1, settings[0]["epochs"] + 1):
-        rate, softmax, W, V, seen, following = state
-        by_W, by_V, right = epoch(W, V, seen, following, softmax)
+    found = torch.zeros(len(ids), len(CRITERIA), dtype=torch.int64)
+    for rows in alike(settings, ("gap", "rate", "spread")):
+        found[rows] = _epochs(seed, ids[rows], [settings[row] for row in rows])
+    return found
+
+
+@torch.inference_mode()
+def _epochs(seed: int, ids: Tensor, settings: list[Settings]) -> Tensor:
+    own, (rate, spread) = settings[0], (each(settings, name) for name in ("rate", "spread"))
+    found, waiting = torch.zeros(len(ids), len(CRITERIA), dtype=torch.int64), torch.arange(len(ids))
+    W, V = initial(seed, ids, own["hidden"], spread)
+    seen, following = sources([setting["gap"] for setting in settings], own["hidden"])
+    rate = rate[:, None, None]
+    for number in range(1, own["epochs"] + 1):
+        by_W, by_V, right = epoch(W, V, seen, following, own["output"] == "softmax")
+        W, V = W - rate * by_W, V - rate * by_V
         found[waiting] = torch.where(right & (found[waiting] == 0), number, found[waiting])
-        state[2], state[3] = W - rate * by_W, V - rate * by_V
-        if number % LOOK == 0:
-            going = (found[waiting] == 0).any(1)
+        going = (found[waiting] == 0).any(1)
+        if number % LOOK == 0 and not going.all():
             if not going.any():
                 break
-            if not going.all():
-                waiting, state = waiting[going], [part[going] for part in state]
+            waiting = waiting[going]
+            W, V, rate, seen, following = (part[going] for part in (W, V, rate, seen, following))
     return found
 
 

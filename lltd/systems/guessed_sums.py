@@ -5,8 +5,9 @@ from torch import Tensor
 
 from lltd.kernels.lstm96 import Task
 from lltd.philox import Purpose
-from lltd.systems import adding_rivals, elman, random_search
+from lltd.systems import elman, random_search
 from lltd.systems.batches import Settings
+from lltd.systems.lessons import draw, from_begin
 from lltd.systems.random_search import GUESSES, TOGETHER, Lessons
 
 
@@ -24,10 +25,8 @@ def stood(seed: int, trial: int, setting: Settings) -> Tensor:
         )
     task, net = Task("adding", setting["length"], setting["first_pair"]), elman.net(setting["hidden"])
     ids = torch.tensor([trial])
-    shown = adding_rivals.draw(task, seed, ids, 0, setting["sequences"], Purpose.TASK, torch.float32)
-    lessons = Lessons(
-        adding_rivals.from_begin(shown)[..., 0], shown.lengths[:, 0], 2 * shown.targets[:, 0] - 1
-    )
+    shown = draw(task, seed, ids, 0, setting["sequences"], Purpose.TASK, torch.float32)
+    lessons = Lessons(from_begin(shown)[..., 0], shown.lengths[:, 0], 2 * shown.targets[:, 0] - 1)
     limits = {"span": setting["span"], "tolerance": 2 * setting["tolerance"]}
     return torch.cat(
         [

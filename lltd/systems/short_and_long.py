@@ -12,8 +12,9 @@ from torch import Tensor
 
 from lltd.kernels.lstm96.tasks import below, blocks_of
 from lltd.philox import Purpose, block
-from lltd.systems.adding_rivals import Elman, Shown
+from lltd.systems.adding_rivals import Elman
 from lltd.systems.batches import Settings, alike
+from lltd.systems.lessons import Shown
 
 NEAR = 5  # pairs at either end, one of which is marked
 SHORTEST = 2 * NEAR

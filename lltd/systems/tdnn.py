@@ -55,20 +55,23 @@ def initial(shape: Shape, seed: int, ids: Tensor, dtype: torch.dtype = torch.flo
     return (2 * u.permute(1, 2, 0).flatten(1)[:, : len(into)] - 1) / into.to(u).sqrt()
 
 
-def answer(shape: Shape, theta: Tensor, window: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Logistic outputs (B,), and what `gradient` needs: sources (B, D, near I + 1), hidden units (B, D, n)."""
-    W, V = (part for part in theta.split(shape.split, 1))
-    steps = window.unfold(1, shape.near, 1).flatten(2)  # (B, D, I near)
-    seen = torch.cat((steps, torch.ones_like(steps[..., :1])), 2)
+def views(shape: Shape, window: Tensor) -> Tensor:
+    """What hidden units see of a window (..., w, I) at each place, and 1: (..., D, near I + 1)."""
+    steps = window.unfold(-2, shape.near, 1).flatten(-2)  # (..., D, I near)
+    return torch.cat((steps, torch.ones_like(steps[..., :1])), -1)
+
+
+def answer(shape: Shape, theta: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Logistic outputs (B,) and hidden units h (B, D, n) of nets that see (B, D, near I + 1), from `views`."""
+    W, V = theta.split(shape.split, 1)
     h = torch.tanh(torch.bmm(seen, W.unflatten(1, (-1, shape.hidden))))
     total = torch.bmm(V[:, None, :-1], h.flatten(1)[:, :, None])[:, 0, 0] + V[:, -1]
     # torch.sigmoid rounds the last numbers of a tensor otherwise than those before them
-    return (1 + torch.tanh(total / 2)) / 2, (seen, h)
+    return (1 + torch.tanh(total / 2)) / 2, h
 
 
-def gradient(shape: Shape, theta: Tensor, kept: tuple[Tensor, Tensor], y: Tensor, target: Tensor) -> Tensor:
-    """Of (y - d)² / 2 in each net's weights, (B, P); y and kept from `answer`."""
-    seen, h = kept
+def gradient(shape: Shape, theta: Tensor, seen: Tensor, h: Tensor, y: Tensor, target: Tensor) -> Tensor:
+    """Of (y - d)² / 2 in each net's weights, (B, P); y and h from `answer`."""
     V = theta[:, shape.split[0] :]
     delta = ((y - target) * y * (1 - y))[:, None]
     back = (delta * V[:, :-1]).view_as(h) * (1 - h**2)  # (B, D, n)

@@ -143,7 +143,13 @@ def visit_text(browser, tmp_path):
         one.page.context.close()
 
 
-LIVE = ("latch", "cusp", "flip_flop", "random_search")  # the live figures that need nothing from their page
+LIVE = (
+    "latch",
+    "cusp",
+    "flip_flop",
+    "random_search",
+    "lstm",
+)  # the live figures that need nothing from their page
 WORDS = "Here a script draws the figure."
 CONF = f"""
 import sys

@@ -56,6 +56,14 @@ FIGURES = {
         ),
         plays=False,
     ),
+    "lstm": Figure(
+        "lstm",
+        panels=4,
+        targets=5,
+        lines=(".lstm-input", ".lstm-cell", ".lstm-elman", ".lstm-wanted", ".lstm-values"),
+        files=("lstm_live.css", "lstm_formulas.js", "lstm_live.js"),
+        plays=False,
+    ),
 }
 SHARED = ("live_figure.css", "philox.js", "live_figure.js")
 

@@ -1,6 +1,7 @@
-"""Chapter adding: section 3 of the NIPS 1996 paper, under every reading and at each length, and its claims."""
+"""Chapter adding: section 3 of the NIPS 1996 paper, under every reading and at each length, its rivals, its claims."""
 
-from lltd.chapters.adding import readings, rivals
+from lltd.chapters.adding import outcomes, results, rival_results, rivals
+from lltd.chapters.adding.outcomes import PRINTED, STOP, Trials, address, at, changed, found
 from lltd.chapters.adding.readings import (
     BUDGETS,
     CELLS,
@@ -8,7 +9,9 @@ from lltd.chapters.adding.readings import (
     CRITERIA,
     LITERAL,
     NEAREST,
+    NETS,
     OTHERS,
+    OUTPUTS,
     READINGS,
 )
 
@@ -19,8 +22,19 @@ __all__ = [
     "CRITERIA",
     "LITERAL",
     "NEAREST",
+    "NETS",
     "OTHERS",
+    "OUTPUTS",
+    "PRINTED",
     "READINGS",
-    "readings",
+    "STOP",
+    "Trials",
+    "address",
+    "at",
+    "changed",
+    "found",
+    "outcomes",
+    "results",
+    "rival_results",
     "rivals",
 ]

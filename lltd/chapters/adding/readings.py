@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from lltd.experiments import experiment
 from lltd.record import Recipe
 from lltd.systems import lstm96 as trials
-from lltd.systems.batches import Settings
+from lltd.systems.batches import Settings, by_cell, stored
 from lltd.systems.lstm96 import LEARNT, STOPS
 from lltd.systems.stopping import Criterion
 
@@ -79,26 +80,10 @@ CHANGES: dict[str, Settings] = {
 }
 SHORTENED = 1_000_000  # their budget
 
-TYPES = {  # of what is kept of a trial: all but `diverged` for each criterion
-    "sequences": np.int32,
-    "met": np.bool_,
-    "right": np.int16,
-    "wrong": np.int16,
-    "absolute": np.float32,
-    "squared": np.float32,
-    "diverged": np.bool_,
-}
-
 
 def _train(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
-    """The trials of some runs, cell by cell."""
-    cells, found = ids.cpu().numpy() % len(recipe.cells), {}
-    for cell in np.unique(cells):
-        rows = np.flatnonzero(cells == cell)
-        for name, value in trials.trials(recipe.seed, ids[rows], recipe.cells[cell]).items():
-            kept = found.setdefault(name, np.zeros((len(ids), *value.shape[1:]), TYPES[name]))
-            kept[rows] = value.cpu().numpy().astype(TYPES[name])
-    return found
+    """The trials of some runs."""
+    return stored(by_cell(recipe.cells, ids, partial(trials.trials, recipe.seed)))
 
 
 # Which reading, and which length, each cell of an experiment is.

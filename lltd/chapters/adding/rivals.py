@@ -13,10 +13,11 @@ from lltd.kernels.lstm96 import Task
 from lltd.philox import Purpose
 from lltd.record import Recipe
 from lltd.rules import Count
-from lltd.systems import adding_rivals, elman, gap, guessed_sums, lstm96, short_and_long, small_nets
-from lltd.systems.batches import Settings
+from lltd.systems import adding_rivals, elman, gap, guessed_sums, lessons, lstm96, short_and_long, small_nets
+from lltd.systems.batches import Settings, alike, stored
 
 LENGTHS = (20, 50, 100)
+LONGEST = max(LENGTHS)
 BUDGET = 100_000  # sequences: above the 74,000 that LSTM is said to need at T = 100
 STAGES = (1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 TRIALS = 32  # of a cell
@@ -42,11 +43,6 @@ NAMES = {
 }
 
 
-def windows(length: int) -> tuple[int, int, int]:
-    """The windows of time-delay nets: 10, T/2, which ends where the marks begin, and T + T/10, the longest sequence."""
-    return 10, length // 2, length + length // 10
-
-
 def _cases(method: str) -> list[Settings]:
     """The cells of a method at every length, spelt out."""
     own = adding_rivals.METHODS[method]
@@ -54,37 +50,33 @@ def _cases(method: str) -> list[Settings]:
 
 
 def _delays() -> list[Settings]:
-    """Windows that hold no mark get one rate and one length: no net with them can do better than guess the mean."""
+    """All three windows at the longest T only, and there also nets whose hidden units see the whole window.
+
+    Windows that hold no mark get one rate: no net with them can do better than guess the mean.
+    """
     own = {"method": "tdnn", **adding_rivals.METHODS["tdnn"]}
     cells = []
     for T in LENGTHS:
-        *short, whole = windows(T)
-        if T in LENGTHS[-1:]:
+        short, whole = (10, T // 2), T + T // 10  # half: up to where marks may lie; the longest sequence
+        shapes = [(NEAR, whole)]
+        if T == LONGEST:
             cells += [{**own, "length": T, "near": NEAR, "window": w, "rate": 0.1} for w in short]
+            shapes += [(whole, whole)]
         cells += [
-            {**own, "length": T, "near": near, "window": whole, "rate": rate}
-            for near in (NEAR, whole)
+            {**own, "length": T, "near": near, "window": window, "rate": rate}
+            for near, window in shapes
             for rate in RATES
         ]
     return cells
 
 
-TYPES = {
-    "stops": np.int32,
-    "training": np.float32,
-    "wrong": np.int16,
-    "absolute": np.float32,
-    "squared": np.float32,
-    "diverged": np.bool_,
-}
+CONTEST = {"version": 1, "seed": 1996, "dtype": "float32", "flips": 0.05, "drift": 1e-3}
 
 
 def _contest(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """Trial t of every cell is shown the sequences of trial t."""
-    cells = len(recipe.cells)
-    settings = [recipe.cells[run % cells] for run in ids.tolist()]
-    found = adding_rivals.trials(recipe.seed, ids // cells, settings, torch.float32)
-    return {name: found[name].cpu().numpy().astype(TYPES[name]) for name in TYPES}
+    settings = [recipe.settings(run) for run in ids.tolist()]
+    return stored(adding_rivals.trials(recipe.seed, ids // len(recipe.cells), settings, torch.float32))
 
 
 def _recipe(cases: list[Settings], shards: int, trials: int = TRIALS, **common: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -95,11 +87,7 @@ def _recipe(cases: list[Settings], shards: int, trials: int = TRIALS, **common: 
 
 @experiment(
     "adding/rivals_bptt",
-    version=1,
-    seed=1996,
-    dtype="float32",
-    flips=0.05,
-    drift=1e-3,
+    **CONTEST,
     **_recipe(_cases("bptt"), 2, **SHARED),
 )
 def bptt(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
@@ -109,11 +97,7 @@ def bptt(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 @experiment(
     "adding/rivals_pseudo_newton",
-    version=1,
-    seed=1996,
-    dtype="float32",
-    flips=0.05,
-    drift=1e-3,
+    **CONTEST,
     **_recipe(_cases("pseudo_newton"), 2, **SHARED),
 )
 def pseudo_newton(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
@@ -123,11 +107,7 @@ def pseudo_newton(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 @experiment(
     "adding/rivals_tdnn",
-    version=1,
-    seed=1996,
-    dtype="float32",
-    flips=0.05,
-    drift=1e-3,
+    **CONTEST,
     **_recipe(_delays(), 2, **SHARED),
 )
 def time_delays(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
@@ -137,11 +117,7 @@ def time_delays(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 @experiment(
     "adding/rivals_modern_lstm",
-    version=1,
-    seed=1996,
-    dtype="float32",
-    flips=0.05,
-    drift=1e-3,
+    **CONTEST,
     **_recipe(_cases("modern_lstm"), 2, trials=16, **SHARED),
 )
 def modern_lstm(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
@@ -172,21 +148,16 @@ def modern_lstm(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 )
 def lstm_1996(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """The LSTM of 1996 at the budget of its rivals, in two readings, on their sequences."""
-    cells = ids.cpu().numpy() % len(recipe.cells)
-    shape = (len(ids), len(adding_rivals.CRITERIA))
-    found = {"stops": np.zeros(shape, np.int32), "wrong": np.zeros(len(ids), np.int16)}
-    found |= {name: np.zeros(len(ids), np.float32) for name in ("absolute", "squared")}
-    found["diverged"] = np.zeros(len(ids), bool)
-    for cell in np.unique(cells):
-        rows = np.flatnonzero(cells == cell)
-        outcome = lstm96.trials(
-            recipe.seed, ids[rows] // len(recipe.cells), recipe.cells[cell], torch.float32
-        )
-        found["stops"][rows] = torch.where(outcome["met"], outcome["sequences"], 0).numpy()
-        found["diverged"][rows] = outcome["diverged"].numpy()
-        for name in ("wrong", "absolute", "squared"):  # at the printed stop, or when the budget is used up
-            found[name][rows] = outcome[name][:, 0].numpy()
-    return found
+    found: dict[str, Tensor] = {}
+    for rows in alike([recipe.settings(run) for run in ids.tolist()], ()):
+        own = recipe.settings(int(ids[rows[0]]))
+        outcome = lstm96.trials(recipe.seed, ids[rows] // len(recipe.cells), own, torch.float32)
+        outcome["stops"] = torch.where(outcome["met"], outcome["sequences"], 0)
+        for name in ("stops", "wrong", "absolute", "squared", "diverged"):
+            # tests at the printed stop, or when the budget is used up
+            value = outcome[name][:, 0] if name in ("wrong", "absolute", "squared") else outcome[name]
+            found.setdefault(name, value.new_zeros(len(ids), *value.shape[1:]))[rows] = value
+    return stored(found)
 
 
 GUESSES = 2**18  # of a run
@@ -235,10 +206,8 @@ def guessing(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 )
 def learnt_first(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """What an Elman net's output owes to an event near the end and to one near the begin, as it learns."""
-    cells = len(recipe.cells)
-    settings = [recipe.cells[run % cells] for run in ids.tolist()]
-    found = short_and_long.learn(recipe.seed, ids // cells, settings, torch.float32)
-    return {name: value.cpu().numpy().astype(np.float32) for name, value in found.items()}
+    settings = [recipe.settings(run) for run in ids.tolist()]
+    return stored(short_and_long.learn(recipe.seed, ids // len(recipe.cells), settings, torch.float32))
 
 
 @experiment(
@@ -263,7 +232,7 @@ def learnt_first(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 def across_a_gap(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """Mozer's gap task: epochs until a net of ten units predicts both sequences, by three criteria."""
     settings = [recipe.settings(run) for run in ids.tolist()]
-    return {"epochs": gap.epochs_to_success(recipe.seed, ids, settings).numpy().astype(np.int32)}
+    return stored({"epochs": gap.epochs_to_success(recipe.seed, ids, settings)})
 
 
 def solved(name: str, *, below: float | None = None) -> list[tuple[Settings, Count]]:
@@ -280,6 +249,16 @@ def solved(name: str, *, below: float | None = None) -> list[tuple[Settings, Cou
     ]
 
 
+def variance(length: int) -> float:
+    """Variance of the target, the mean squared error of a net that knows nothing of the marked values: always 1/2.
+
+    A value is uniform in (-1, 1), of variance 1/3, but 0 where it lies in the first pair: X1 one time in ten, X2, drawn
+    among T/2 - 1 pairs, as often as X1 leaves it the first one and it is drawn.
+    """
+    counted = 0.9 + (1 - 0.9 / (length // 2 - 1))
+    return counted / 3 / 16
+
+
 def gradient_distance(nets: int, length: int = 20, hidden: int = 8, seed: int = 3) -> float:
     """The largest distance of real-time recurrent learning's gradient from BPTT's, relative to the gradient's length.
 
@@ -287,8 +266,8 @@ def gradient_distance(nets: int, length: int = 20, hidden: int = 8, seed: int = 
     """
     ids, net = torch.arange(nets), elman.net(hidden)
     theta = small_nets.initial(seed, ids, net, 1.0)
-    shown = adding_rivals.draw(Task(length=length), seed, ids, 0, 1, Purpose.TASK, torch.float64)
-    inputs, targets = adding_rivals.from_begin(shown)[0], 2 * shown.targets[0] - 1
+    shown = lessons.draw(Task(length=length), seed, ids, 0, 1, Purpose.TASK, torch.float64)
+    inputs, targets = lessons.from_begin(shown)[0], 2 * shown.targets[0] - 1
     far = torch.full_like(targets, torch.inf)
     _, (g, _, _) = small_net.slopes(net, theta, inputs, shown.lengths[0], targets, far)
     worst = 0.0

@@ -299,10 +299,12 @@ def digest_of(tmp_path, monkeypatch):
         ("K = 3", "K = 4", True),
         ("UNUSED = 2", "UNUSED = 5", False),
         ("def g(x):", "def g(x):  # a comment", False),
+        ("def f(x):", "@experiment('part/f', runs=9)\ndef f(x):", False),
+        ("def f(x):", "@cache\ndef f(x):", True),
         ("    return x + 1", '    """Say something."""\n\n    return (x + 1)', False),
     ],
 )
-def test_the_code_digest_follows_what_is_used_but_not_comments_or_layout(digest_of, old, new, moves):
+def test_the_code_digest_follows_what_is_used_but_not_comments_layout_or_recipes(digest_of, old, new, moves):
     assert (digest_of(PART) != digest_of(PART.replace(old, new))) == moves
 
 

@@ -169,8 +169,8 @@ def test_audit_tells_equal_from_within_the_tolerance(lltd, stored):
 
 def test_audit_draws_afresh_each_time_and_again_what_its_seed_says(lltd, stored, monkeypatch):
     drawn = []
-    sample = experiments.sample
-    monkeypatch.setattr(experiments, "sample", lambda *a, **k: drawn.append(sample(*a, **k)) or drawn[-1])
+    sample = command_line.sample
+    monkeypatch.setattr(command_line, "sample", lambda *a, **k: drawn.append(sample(*a, **k)) or drawn[-1])
     seeds = [re.search(r"--seed (\d+)", lltd("audit", NAME)[1])[1] for _ in range(2)]
     lltd("audit", NAME, "--seed", seeds[0])
     first, second, again = (found.runs for found in drawn)

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from lltd import code_digest as code_digest_module
-from lltd import experiments
+from lltd import experiments, processes
+from lltd.audit import audit, sample
 from lltd.code_digest import code_digest, reached
 from lltd.record import Recipe, Record, RecordError, load, write
 
@@ -78,14 +79,14 @@ def test_any_number_of_workers_writes_the_same_bytes(results, work, workers, pyt
 
 def test_every_gpu_of_the_machine_has_its_turn(results, work, monkeypatch):
     """Three GPUs that are not there: what is put on them is computed by the CPU."""
-    arange, placed, processes = torch.arange, [], []
+    arange, placed, pools = torch.arange, [], []
 
     def placing(*bounds, device=None, **options):
         placed.append(device)
         return arange(*bounds, **options)
 
     def pool(count, **options):
-        processes.append(count)
+        pools.append(count)
         return ThreadPoolExecutor(count)
 
     experiments.run(work, workers=1, device="cpu")
@@ -99,9 +100,9 @@ def test_every_gpu_of_the_machine_has_its_turn(results, work, monkeypatch):
     }.items():
         monkeypatch.setattr(torch.cuda, name, fake)
     monkeypatch.setattr(torch, "arange", placing)
-    monkeypatch.setattr(experiments, "ProcessPoolExecutor", pool)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", pool)
     experiments.run(work)
-    assert processes == [3] and content(path) == first
+    assert pools == [3] and content(path) == first
     assert [placed.count(f"cuda:{k}") for k in range(3)] == [10, 10, 10]
     notes = experiments.provenance("tests/counting")
     assert notes["device"] == "cuda:0, cuda:1, cuda:2" and notes["machine"].startswith("cuda:0, ")
@@ -237,12 +238,12 @@ def test_a_damaged_result_is_remade_by_its_own_command(stored, work):
 
 
 def test_the_audit_finds_a_result_that_was_forged_whole(stored, work):
-    assert experiments.audit(work, 300) == []
+    assert audit(work, 300) == []
     record = load(stored, work.recipe)
     arrays = {name: array.copy() for name, array in record.arrays.items()}
     arrays["positive"][7] += 1
     write(stored, work.recipe, arrays)
-    (finding,) = experiments.audit(work, 300)
+    (finding,) = audit(work, 300)
     assert finding == "tests/counting: positive differs in runs 7"
 
 
@@ -255,7 +256,7 @@ def test_the_audit_finds_arrays_that_are_not_those_computed(stored, work):
         {**arrays, "positive": arrays["positive"][:, None]},
     ):
         write(stored, work.recipe, forged)
-        found = experiments.sample(work, [0, 7, 299])
+        found = sample(work, [0, 7, 299])
         assert len(found.findings) == 1 and found.wrong.all() and not found.equal.any()
 
 

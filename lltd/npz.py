@@ -48,8 +48,8 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return packed.getvalue()
 
 
-def unpack(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays in the bytes of a file, by name.
+def unpack(content: bytes, limit: int = LIMIT) -> dict[str, np.ndarray]:
+    """The arrays in the bytes of a file, by name; together they may claim `limit` bytes.
 
     Raises FutureFormatError for a later format. For all else that `pack` has not made it raises something too,
     which may be any exception, as zip files and streams have many ways of being wrong.
@@ -57,10 +57,10 @@ def unpack(content: bytes) -> dict[str, np.ndarray]:
     _check_end(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-        if "format" in members and (written := int(_array(archive, members["format"]))) > FORMAT:
+        if "format" in members and (written := int(_array(archive, members["format"], 1024))) > FORMAT:
             raise FutureFormatError(f"format {written}, and this lltd reads format {FORMAT}")
-        _check_members(archive.infolist())
-        return {name: _array(archive, entry) for name, entry in members.items()}
+        _check_members(archive.infolist(), limit)
+        return {name: _array(archive, entry, limit) for name, entry in members.items()}
 
 
 def _check_end(content: bytes) -> None:
@@ -74,7 +74,7 @@ def _check_end(content: bytes) -> None:
         raise ValueError("its end is not that of a result")
 
 
-def _check_members(entries: list[zipfile.ZipInfo]) -> None:
+def _check_members(entries: list[zipfile.ZipInfo], limit: int) -> None:
     """Names, kinds and sizes as `pack` writes them."""
     names = [entry.filename for entry in entries]
     if len(set(names)) < len(names):
@@ -84,11 +84,11 @@ def _check_members(entries: list[zipfile.ZipInfo]) -> None:
             raise ValueError(f"{entry.filename!r} is no array of a result")
         if entry.compress_type != zipfile.ZIP_DEFLATED or entry.flag_bits:
             raise ValueError(f"{entry.filename} is not packed as arrays are")
-    if (size := sum(entry.file_size for entry in entries)) > LIMIT:
-        raise ValueError(f"its arrays claim {size:,} bytes: {LIMIT:,} at most are allowed")
+    if (size := sum(entry.file_size for entry in entries)) > limit:
+        raise ValueError(f"its arrays claim {size:,} bytes: {limit:,} at most are allowed")
 
 
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> np.ndarray:
     """One array, once its header agrees with the size of the entry; reading to the end compares the checksum."""
     with archive.open(entry) as member:
         start = member.read(10)
@@ -99,7 +99,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         kind, sizes = header.groups(b"")
         dtype, shape = np.dtype(kind.decode()), tuple(int(size) for size in re.findall(rb"\d+", sizes))
         size = math.prod(shape) * dtype.itemsize
-        if len(start) + length + size != entry.file_size or size > LIMIT:
+        if len(start) + length + size != entry.file_size or size > limit:
             raise ValueError(f"{entry.filename} claims {size:,} bytes, and its entry has {entry.file_size:,}")
         array = np.empty(shape, dtype)
         if member.readinto(array.reshape(-1).view(np.uint8)) != size or member.read(1):

@@ -23,6 +23,8 @@ import numpy as np
 
 from lltd import npz
 
+ROOM = 2**20  # bytes that a result may unpack to, whatever its recipe, which takes 31 kB at most so far
+ROOM_OF_A_RUN = 2**16  # and for each run; the largest so far is 427
 TRIES = 4  # of a write, while the folder comes and goes; clearing it once can undo two
 STALE = 3600.0  # seconds after which a temporary file must be that of a process that died: a write takes few
 
@@ -222,8 +224,9 @@ def load(path: Path, recipe: Recipe, runs: int | None = None) -> Record:
     """
     cure = f"remake it with: python -m lltd run {recipe.name}"
     newer = f"update lltd, or move the file away and {cure}"
+    runs = recipe.runs if runs is None else runs
     try:
-        arrays = npz.unpack(_content(path))
+        arrays = npz.unpack(_content(path), min(npz.LIMIT, ROOM + runs * ROOM_OF_A_RUN))
         stored, signature = (bytes(arrays.pop(name)).decode() for name in ("recipe", "digest"))
     except (FileNotFoundError, NotADirectoryError):
         raise MissingRecordError(f"{path} is missing; {cure}") from None
@@ -241,7 +244,7 @@ def load(path: Path, recipe: Recipe, runs: int | None = None) -> Record:
             )
         raise OtherRecordError(f"{path} holds the result of another recipe ({difference}); {cure}")
     for name, array in arrays.items():
-        if array.shape[:1] != (recipe.runs if runs is None else runs,):
+        if array.shape[:1] != (runs,):
             raise RecordError(
                 f"{path} was altered: {name} is not an array with one entry for each run; {cure}"
             )

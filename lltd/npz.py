@@ -57,7 +57,7 @@ def unpack(content: bytes, limit: int = LIMIT) -> dict[str, np.ndarray]:
     _check_end(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-        if "format" in members and (written := int(_array(archive, members["format"], 1024))) > FORMAT:
+        if "format" in members and (written := _array(archive, members["format"], 1024).item()) > FORMAT:
             raise FutureFormatError(f"format {written}, and this lltd reads format {FORMAT}")
         _check_members(archive.infolist(), limit)
         return {name: _array(archive, entry, limit) for name, entry in members.items()}

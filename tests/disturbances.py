@@ -180,7 +180,7 @@ def until(happened: Callable[[], bool], seconds: float = 10 * PATIENCE) -> bool:
 def pool_killed(place: Laboratory, cases: Cases) -> Iterator[Outcome]:
     """Of a run with two worker processes, the first process is killed, or a worker."""
     place.make(SLOW)
-    for number in cases(6):
+    for number in cases(4):
         place.clear()
         run = command(place, "run", SLOW.recipe.name, "--workers", "2", "--device", "cpu")
         until(lambda: shards(SLOW) > 2)
@@ -253,8 +253,9 @@ def disk_full(place: Laboratory, cases: Cases) -> Iterator[Outcome]:
 
 
 def file_too_large(place: Laboratory, cases: Cases) -> Iterator[Outcome]:
-    """No file may grow beyond so many bytes, the system says: every number up to the longest file's."""
-    for number in cases(max(map(len, place.whole.values()))):
+    """No file may grow beyond so many bytes, the system says: every 16th number up to the longest file's."""
+    for case in cases(max(map(len, place.whole.values())) // 16 + 1):
+        number = 16 * case
         reader, writer = os.pipe()
 
         def limited(number: int = number, writer: int = writer) -> int:

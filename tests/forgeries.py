@@ -203,7 +203,8 @@ def forgeries(target: Path) -> list[bytes]:
         bomb(GIGA, GIGA),
         bomb(GIGA, 12 * 2**16),
         bomb(GIGA, 12),
-        bomb(64 * GIGA // 64, 2**32 - 4096),
+        bomb(GIGA, 2**32 - 4096),
+        bomb(GIGA // 8, 12 * (GIGA // 96)),
     ]
     return found
 

@@ -5,7 +5,9 @@ marathon itself: with a library that fails, it must see that.
 """
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +17,6 @@ import marathon
 import numpy as np
 import pytest
 
-from lltd import npz, record
 from lltd.record import Record
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_ext"))
@@ -24,9 +25,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_ext"))
 @pytest.fixture(scope="module")
 def sampled():
     """Counts of a sample of every fault, by name, and complaints."""
-    import os
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "marathon.py", "--sample", "--json"],
         cwd=Path(__file__).parent,
@@ -62,11 +60,14 @@ def test_stored_counts_are_those_of_every_fault_and_of_thousands():
 
 def test_the_table_shows_the_stored_counts():
     provenance = pytest.importorskip("provenance")
-    stored, html = json.loads(marathon.STORED.read_text()), provenance.faults()
-    assert stored["date"] in html and html.count("<tr>") == len(stored["faults"]) + 2
-    for row in stored["faults"]:
-        cells = "".join(f"<td>{row[part]:,}</td>" for part in faults.COUNTS[:-1])
+    rows, html = json.loads(marathon.STORED.read_text())["faults"], provenance.faults()
+    assert list(provenance.FAULT_HEADS) == list(faults.COUNTS) and html.count("<tr>") == len(rows) + 2
+    total = {"fault": "All", **{part: sum(row[part] for row in rows) for part in faults.COUNTS}}
+    for row in (*rows, total):
+        cells = "".join(f"<td>{row[part]:,}</td>" for part in faults.COUNTS)
         assert f'<th scope="row">{row["fault"]}</th>{cells}</tr>' in html
+    for row in rows:
+        assert row["date"] in html and row["machine"] in html
 
 
 def trusting(path, recipe, runs=None):
@@ -87,28 +88,28 @@ def test_marathon_sees_what_a_reader_executes_or_misreads(monkeypatch):
     assert counts["lost"] > 10 and len(complaints) >= counts["lost"]
 
 
-def test_marathon_sees_memory_that_a_reader_takes(monkeypatch):
-    monkeypatch.setattr(record, "ROOM", npz.LIMIT)
-    packed = np.zeros((12, 2**24), np.uint8)
-    with laboratory.laboratory() as place:
-        content = npz.pack({"zeros": packed[:, : 2**23]})
-        monkeypatch.setattr(laboratory, "memory", iter([0, 10**9]).__next__)
-        assert laboratory.judge(place, content, 0).swollen
+MUTANTS = """
+import json, os, zipfile
+import faults, laboratory
+from lltd import npz, record
+
+def in_place(path, content):  # a process that is killed in the middle leaves a part
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for part in (content[: len(content) // 2], content):
+        path.write_bytes(part)
+
+kept, record._put = record._put, in_place
+torn, _ = faults.count("process killed before each step on the disk", laboratory.few(40))
+record._put, record.ROOM = kept, npz.LIMIT
+full, _ = faults.count("malicious file", lambda count: range(count - 2, count))
+print(json.dumps([torn, full]))
+"""
 
 
-def test_marathon_sees_a_writer_that_leaves_parts(monkeypatch):
-    """Files written in place: a process killed in the middle leaves a part of one."""
-
-    def in_place(path, content):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content[: len(content) // 2])
-        path.write_bytes(content)
-
-    with laboratory.laboratory() as place:
-        path = place.path(laboratory.ONE)
-        in_place(path, place.whole["faults/one"])
-        assert place.faults(laboratory.ONE) == []
-        path.write_bytes(path.read_bytes()[:100])
-        (place.folder / "faults" / ".one.npz.x.tmp").write_bytes(b"")
-        (found,) = place.faults(laboratory.ONE)
-        assert "other bytes" in found
+def test_marathon_sees_parts_of_files_and_memory_that_swells(python):
+    """With a writer that writes in place, and a reader that takes any size for a good one."""
+    done = python("-c", MUTANTS)
+    assert done.returncode == 0, done.stderr
+    torn, full = json.loads(done.stdout)
+    assert torn["lost"] > 0
+    assert full == {"injected": 2, "clear": 2, "whole": 0, "lost": 0, "executed": 0, "swollen": 1}

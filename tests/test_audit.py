@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lltd import experiments
+from lltd import audit, experiments
 
 RUNS = {  # of a result, or of each of a chapter's; more where a run takes little time
     "dilemma": 40,
@@ -33,8 +33,8 @@ def chosen(work, count):
     if waits is None and recipe.name.startswith("adding/rivals"):
         waits = np.array([recipe.settings(run)["length"] for run in range(recipe.runs)])
     if waits is None:
-        return experiments.draw(work, count, 17)
-    ids = experiments.draw(work, 64, 17)
+        return audit.draw(work, count, 17)
+    ids = audit.draw(work, 64, 17)
     taken = waits[ids].reshape(len(ids), -1).astype(float)
     taken[taken < 0] = np.inf
     return sorted(ids[place] for place in taken.max(axis=1).argsort(kind="stable")[:count])
@@ -44,4 +44,4 @@ def chosen(work, count):
 def test_stored_results_are_recomputed_here(work):
     name = work.recipe.name
     count = RUNS.get(name, RUNS.get(name.split("/")[0], FEWEST))
-    assert experiments.sample(work, chosen(work, count)).findings == []
+    assert audit.sample(work, chosen(work, count)).findings == []

@@ -19,8 +19,9 @@ FIRST = (0.9975, 2000)  # p and run that are shown first
 
 
 @cache
-def right(trial, p, blocks):
+def right(trial, p):
     """Which sequences of a trial are right, one by one, with a miss behind each drawn number."""
+    blocks = int(0.3 * CUT * (1 - p)) + 100  # a fifth more than it takes
     u = philox.uniform(SEED, trial, torch.arange(blocks), philox.Purpose.TASK).T.flatten().numpy()
     streaks = np.floor(np.log(u) / np.log(p)).astype(int)
     misses = (streaks + 1).cumsum() - 1
@@ -31,21 +32,21 @@ def right(trial, p, blocks):
 
 
 @cache
-def wait(trial, p, run, blocks=7000):
+def wait(trial, p, run):
     """How many sequences until so many in a row have been right, by looking at each; None if they are cut."""
-    found = right(trial, p, blocks)
-    number = np.arange(1, CUT + 1)
+    found = right(trial, p)
+    number = np.arange(1, CUT + 1, dtype=np.int32)
     latest = np.maximum.accumulate(np.where(found, 0, number))  # miss, by its number
     done = number[number - latest == run]
     return int(done[0]) if done.size else None
 
 
 def waits_on_page(evaluate, text, law):
-    """Waits of twenty trials by the page's formulas, or by others, given as their text."""
+    """Waits of ten trials by the page's formulas, or by others, given as their text."""
     js = """([text, p, run]) => {
         const own = { philox: lltd.philox };
         new Function("lltd", text)(own);
-        return Array.from({length: 20}, (_, id) => own.adding.trial(id, p, run)).map(one => one.cut ? null : one.wait);
+        return Array.from({length: 10}, (_, id) => own.adding.trial(id, p, run)).map(one => one.cut ? null : one.wait);
     }"""
     return evaluate(js, [text, *law])
 
@@ -72,15 +73,15 @@ class TestFormulas:
     @pytest.mark.parametrize("law", [*LAWS, (0.995, 2000)])
     def test_trials_end_where_each_sequence_is_looked_at(self, formulas, law):
         page = waits_on_page(formulas, FORMULAS.read_text(), law)
-        assert page == [wait(trial, *law) for trial in range(20)]
-        assert law != (0.995, 2000) or 0 < page.count(None) < 20  # some are cut
+        assert page == [wait(trial, *law) for trial in range(10)]
+        assert law != (0.995, 2000) or 0 < page.count(None) < 10  # some are cut
 
     @pytest.mark.parametrize(
         ("of", "other"),
         [
             ("streaks.at(-1) + 1", "streaks.at(-1)"),
             ("streak >= end", "streak > end + 300"),
-            ("Math.floor", "Math.ceil"),
+            ("Math.floor(logarithm", "Math.ceil(logarithm"),
             ("Math.log(p)", "(p - 1) * 1.01"),
             ("known.length / 4,", "1 + known.length / 4,"),
             ("Purpose.TASK", "Purpose.NOISE"),
@@ -91,8 +92,8 @@ class TestFormulas:
     def test_a_wrong_formula_would_be_noticed(self, formulas, of, other):
         text = FORMULAS.read_text()
         assert text.count(of) == 1
-        right = [wait(trial, *FIRST) for trial in range(20)]
-        assert waits_on_page(formulas, text.replace(of, other), FIRST) != right
+        ours = [wait(trial, *FIRST) for trial in range(10)]
+        assert waits_on_page(formulas, text.replace(of, other), FIRST) != ours
 
     def test_trials_follow_the_law(self, formulas):
         js = "([p, run]) => Array.from({length: 3000}, (_, id) => lltd.adding.trial(id, p, run).wait)"
@@ -157,7 +158,7 @@ class TestReading:
             tops = [float(top.split(",")[1]) for _, top, _ in teeth]
             goal = float(of_class(page, "goal").split(",")[1].split("L")[0])
             assert min(tops) == tops[-1] == goal and tops.count(goal) == 1  # upwards is less
-            misses = (~right(trial, FIRST[0], 7000)[: wait(trial, *FIRST)]).sum()
+            misses = (~right(trial, FIRST[0])[: wait(trial, *FIRST)]).sum()
             assert number(fact(page, "misses")) == misses >= len(tops) - 1 > 0.5 * min(misses, 200)
             draw(page, "Draw a trial")
 

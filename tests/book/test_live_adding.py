@@ -127,7 +127,7 @@ def slide(page, p=None, run=None):
     """Move the sliders: p by where it stands, minus the logarithm of 1 - p."""
     for name, value in (("probability", p), ("right in a row", run)):
         if value is not None:
-            page.get_by_label(name).fill(str(value))
+            page.get_by_role("slider", name=name).fill(str(value))
 
 
 def draw(page, name, times=1):

@@ -204,7 +204,7 @@ class TestDirective:
     @pytest.mark.parametrize(
         ("block", "message"),
         [
-            ("```{live-figure} lach\nWords.\n```", "unknown figure 'lach'; one of cusp, "),
+            ("```{live-figure} lach\nWords.\n```", "unknown figure 'lach'; one of adding, cusp, "),
             ("```{live-figure} latch\n```", "Content block expected"),
         ],
     )

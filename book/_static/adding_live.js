@@ -5,8 +5,7 @@
   const { SEED, CUT, expected, waiting, trial, longest } = lltd.adding;
   const PRINTED = 74_000; // sequences at T = 100, learning and waiting; [HS96] section 3
   const TESTS = 2560; // after the stop, of which the paper prints how many are wrong
-  const MOST = 50; // trials
-  const SECONDS = 1.5; // to draw a streak
+  const [MOST, SECONDS] = [50, 1.5]; // trials that are kept, and time to draw a streak
   const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
   const decade = Math.log10;
@@ -135,8 +134,7 @@ print(f"trial ${id}: {min([*waits, ${CUT}]):,}")
     let [count, drawing, now, request] = [1, null, null, null];
 
     function settle() {
-      const values = sliders.map(({ input }) => input.valueAsNumber);
-      const [p, run] = [chance(values[0]), needed(values[1])];
+      const [p, run] = [chance, needed].map((of, i) => of(sliders[i].input.valueAsNumber));
       const trials = Array.from({ length: count }, (_, id) => trial(id, p, run));
       const average = trials.reduce((sum, { wait }) => sum + wait, 0) / count;
       now = { p, run, trials, average, wait: expected(p, run), still: waiting(p, run, CUT) };

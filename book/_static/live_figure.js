@@ -20,6 +20,7 @@ lltd.live = (() => {
   const rich = (parts) =>
     parts.map(([kind, text]) => (kind ? svg("tspan", { class: `live-${kind}`, ...SHIFTS[kind] }, text) : text));
   const symbol = (letter, below) => [["i", letter], ["sub", below], ["back", " "]];
+  const label = (x, y, parts, anchor = "start") => svg("text", { x, y, "text-anchor": anchor }, ...rich(parts));
   const power = (value) => (value ? [["", "10"], ["sup", minus(value)]] : [["", "1"]]); // of ten
 
   // A native range input with its label and its value. changed() is called at each move by the reader; set(value)
@@ -219,7 +220,21 @@ lltd.live = (() => {
     return { element, tell };
   }
 
+  // Panels one above the other that take the whole width: lay(units) makes them, and again, to be drawn, when a window
+  // becomes as narrow as a phone or wide again.
+  function stack(lay, draw) {
+    const phone = matchMedia("(max-width: 45rem)");
+    const figures = () => lay(phone.matches ? 340 : 640);
+    const element = html("div", { class: "live-panels live-stacked" }, ...figures());
+    phone.addEventListener("change", () => {
+      element.replaceChildren(...figures());
+      draw();
+    });
+    return element;
+  }
+
   // Puts a figure together: controls, numbers, panels, what they mean, and the run in Python.
+  // The panels come as a list or as a stack.
   function assemble(root, { label, controls, numbers, panels, legend, summary, code, said }) {
     const words = html("p", { class: "live-legend" });
     words.innerHTML = legend;
@@ -228,7 +243,7 @@ lltd.live = (() => {
     root.replaceChildren(
       html("div", { class: "live-controls" }, ...controls),
       numbers,
-      html("div", { class: "live-panels" }, ...panels),
+      Array.isArray(panels) ? html("div", { class: "live-panels" }, ...panels) : panels,
       words,
       html("details", {}, html("summary", {}, summary), html("pre", {}, code)),
       said,
@@ -238,6 +253,9 @@ lltd.live = (() => {
   // Numbers with a true minus sign.
   const minus = (value, digits) =>
     (digits === undefined ? String(value) : value.toFixed(digits)).replace("-", "−");
+
+  // Whole numbers with commas between thousands.
+  const grouped = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
   // The multiples of a round step (1, 2 or 5 times a power of ten) in [low, high], at most `most` + 1 of them.
   function roundTicks(low, high, most, smallest = 0) {
@@ -280,7 +298,7 @@ lltd.live = (() => {
   }
 
   return {
-    html, svg, rich, symbol, power, minus, roundTicks,
-    slider, button, handle, canvas, panel, cobweb, readout, teller, assemble, player,
+    html, svg, rich, symbol, label, power, minus, grouped, roundTicks,
+    slider, button, handle, canvas, panel, cobweb, readout, teller, stack, assemble, player,
   };
 })();

@@ -1,15 +1,13 @@
 // A memory cell with gates set by hand, beside an Elman net, on sequences of a thousand steps, live: what the bias of
 // the input gate does to the state and to the error that comes back.
 (() => {
-  const { html, svg, rich, power, minus, roundTicks } = lltd.live;
-  const { slider, button, canvas, panel, readout, teller, assemble } = lltd.live;
+  const { html, svg, label, power, minus, roundTicks } = lltd.live;
+  const { slider, button, canvas, panel, readout, teller, stack, assemble } = lltd.live;
   const { tape, weights, run, errors, elman, faded, drift } = lltd.lstm;
   const [SEED, LENGTH] = [1, 1000];
   const FIRST = 2; // a sequence whose marks are far apart
   const DEEPEST = -80; // decades that the panel of errors shows
-  const PHONE = matchMedia("(max-width: 45rem)");
 
-  const label = (x, y, parts, anchor = "start") => svg("text", { x, y, "text-anchor": anchor }, ...rich(parts));
   const line = (parent, kind) => parent.appendChild(svg("path", { class: `lstm-${kind}` }));
   const fixed = (value, digits) => (Number.isNaN(value) ? "nan" : minus(value, digits));
 
@@ -37,7 +35,7 @@
       const figure = canvas(width, height + (last ? 68 : 48), SAID[name]);
       const below = last ? [["", "time step "], ["i", "t"]] : [];
       plots[name] = panel(figure, { ...box, top: 26, height, title: titles[name], below });
-      plots[name].names = figure.appendChild(svg("g", { class: "lstm-names" }));
+      plots[name].names = figure.appendChild(svg("g", { class: "live-names" }));
       return figure;
     });
     const { value, gates, state, error } = plots;
@@ -206,11 +204,11 @@ print(f"Elman net: 10^{fading.decades(U, a, 0)[0]:.1f}")
       tell();
     }
 
-    const lay = () => {
-      drawing = strips(PHONE.matches ? 340 : 640);
+    const lay = (width) => {
+      drawing = strips(width);
       return drawing.figures;
     };
-    const panels = lay();
+    const panels = stack(lay, () => drawing.draw(now));
     const actions = [
       button("New sequence", () => {
         [id, sequence] = [id + 1, null];
@@ -222,10 +220,6 @@ print(f"Elman net: 10^{fading.decades(U, a, 0)[0]:.1f}")
       }),
     ];
     settle();
-    PHONE.addEventListener("change", () => {
-      root.querySelector(".live-panels").replaceChildren(...lay());
-      drawing.draw(now);
-    });
     assemble(root, {
       label: "a memory cell and an Elman net over a thousand steps",
       controls: [

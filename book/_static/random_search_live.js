@@ -1,10 +1,9 @@
 // Random search for parity, live: a button draws nets until one stands all training sequences; around it, a slice of
 // weight space with its solutions lit.
 (() => {
-  const { html, button, minus, readout, teller, assemble } = lltd.live;
+  const { html, button, minus, grouped, readout, teller, assemble } = lltd.live;
   const { SEED, COUNT, SPAN, WEIGHTS } = lltd.randomSearch;
   const { identity, guessed, sequences, stood, tested, moved, place, refinement } = lltd.randomSearch;
-  const { grouped } = lltd.searchPanels;
   const [SEARCH, SLICE] = [8, 12]; // milliseconds of a frame that go into nets
   const LOOK = 0.12; // seconds that a guess is to be seen
   const TEN = 10; // trials behind each mean of the paper

@@ -1,6 +1,6 @@
 // What the live figure of random search shows: all guesses, all waits, one net at work, and a slice of weight space.
 lltd.searchPanels = (() => {
-  const { svg, rich, symbol, power, minus, roundTicks, canvas, panel, handle } = lltd.live;
+  const { svg, rich, symbol, power, minus, grouped, roundTicks, canvas, panel, handle } = lltd.live;
   const { COUNT, SIDE, WEIGHTS, SPAN, course, place } = lltd.randomSearch;
   const PAPER = 2906; // mean of ten trials, [HS96] section 1
   const COLUMNS = 256; // of the panel of guesses
@@ -13,7 +13,6 @@ lltd.searchPanels = (() => {
   const NET = "The net with its seven weights as arrows, and below both its units over forty steps of a sequence.";
   const SLICE = "Two weights across and up, the others fixed: in colour how many training sequences each net stands.";
 
-  const grouped = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
   const label = (x, y, parts, anchor = "middle") => svg("text", { x, y, "text-anchor": anchor }, ...rich(parts));
   // From 0 for none to 1 for all sequences, in between by the logarithm.
   const share = (stood) => Math.log(1 + stood) / Math.log(1 + COUNT);
@@ -267,5 +266,5 @@ lltd.searchPanels = (() => {
     };
   }
 
-  return { grouped, guesses, waits, net, slice };
+  return { guesses, waits, net, slice };
 })();

@@ -149,6 +149,7 @@ LIVE = (
     "flip_flop",
     "random_search",
     "lstm",
+    "adding",
 )  # the live figures that need nothing from their page
 WORDS = "Here a script draws the figure."
 CONF = f"""

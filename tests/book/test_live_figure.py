@@ -64,6 +64,21 @@ FIGURES = {
         files=("lstm_live.css", "lstm_formulas.js", "lstm_live.js"),
         plays=False,
     ),
+    "adding": Figure(
+        "adding",
+        panels=3,
+        targets=6,
+        lines=(
+            ".adding-streak",
+            ".adding-goal",
+            ".adding-printed",
+            ".adding-mean",
+            ".adding-law",
+            ".adding-share",
+        ),
+        files=("adding_live.css", "adding_formulas.js", "adding_live.js"),
+        plays=False,
+    ),
 }
 SHARED = ("live_figure.css", "philox.js", "live_figure.js")
 
@@ -189,7 +204,7 @@ class TestDirective:
     @pytest.mark.parametrize(
         ("block", "message"),
         [
-            ("```{live-figure} lach\nWords.\n```", "unknown figure 'lach'; one of cusp, "),
+            ("```{live-figure} lach\nWords.\n```", "unknown figure 'lach'; one of adding, cusp, "),
             ("```{live-figure} latch\n```", "Content block expected"),
         ],
     )

@@ -162,14 +162,9 @@ def run(
     folder = shard_folder(recipe, code)
     for written in (path.parent, folder):
         sweep(written)
-    try:
-        record = load(path, recipe)
+    if record := _stored(path, recipe):
         shutil.rmtree(folder, ignore_errors=True)  # of a process that died before it could do so
         return record
-    except NewerRecordError:
-        raise
-    except RecordError:
-        pass
     stretch = Stretch(folder)
     starts = [start for start in range(0, recipe.runs, recipe.shard) if not _whole(folder, recipe, start)]
     with nullcontext(engine) if engine else processes.pool(_processes(workers, device)) as pool:
@@ -261,21 +256,36 @@ def _whole(folder: Path, recipe: Recipe, start: int) -> bool:
     return True
 
 
-def _join(recipe: Recipe, path: Path, folder: Path, code: str) -> Record:
-    """Put the shards together, in order; another writer may have done so in the meantime.
+def _stored(path: Path, recipe: Recipe) -> Record | None:
+    """The stored result, or None if it has to be made. Raises NewerRecordError: that one must stay."""
+    try:
+        return load(path, recipe)
+    except NewerRecordError:
+        raise
+    except RecordError:
+        return None
 
-    The notes on a result come first: whenever it is there, so are they.
+
+def _join(recipe: Recipe, path: Path, folder: Path, code: str) -> Record:
+    """Put the shards together, in order, unless another writer has done so in the meantime.
+
+    The notes on a result are written first: whenever it is there, so are they. They are read first, too: if
+    the result is not there afterwards, no other writer had begun to clear the folder away.
     """
+    notes = told(folder)
     try:
         shards = [_shard(folder, recipe, start) for start in range(0, recipe.runs, recipe.shard)]
+    except MissingRecordError:
+        record = load(path, recipe)
+    else:
+        record = _stored(path, recipe)
+    if record is None:
         arrays = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0].arrays}
-        replace_file(path.with_suffix(".log.json"), as_json(told(folder)))
+        replace_file(path.with_suffix(".log.json"), as_json(notes))
         if recipe == EXPERIMENTS[recipe.name].recipe:
             accept(EXPERIMENTS[recipe.name], code)
         write(path, recipe, arrays)
         record = Record(recipe, arrays)
-    except MissingRecordError:
-        record = load(path, recipe)
     shutil.rmtree(folder, ignore_errors=True)
     return record
 

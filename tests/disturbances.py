@@ -58,20 +58,26 @@ def resumed(place: Laboratory, work: experiments.Experiment, *others: experiment
 
 def killed_at_random(place: Laboratory, cases: Cases) -> Iterator[Outcome]:
     """Killed once to three times at random moments, then left in peace."""
-    began = time.time()
-    ended(child(running(place, SEVERAL)))
-    usual = time.time() - began
-    place.clear()
+    usual = 1.0
     for number in cases(100):
         chance, found = random.Random(number), []
         for _ in range(chance.randint(1, 3)):
-            pid = child(running(place, SEVERAL))
-            time.sleep(chance.uniform(0, 1.2 * usual))
-            os.kill(pid, signal.SIGKILL)
-            ended(pid)
+            usual = killed(place, chance, usual)
             found += place.faults(SEVERAL)
         found += resumed(place, SEVERAL)
         yield Outcome(whole=not found, lost=bool(found), told="; ".join(found))
+        place.clear()
+
+
+def killed(place: Laboratory, chance: random.Random, usual: float) -> float:
+    """Begin a run and kill it before it ends. Takes and returns about how many seconds a run lasts by now."""
+    while True:
+        pid = child(running(place, SEVERAL))
+        time.sleep(chance.uniform(0, usual))
+        os.kill(pid, signal.SIGKILL)
+        if ended(pid) == -signal.SIGKILL:
+            return 1.1 * usual
+        usual *= 0.7  # it was done before; the next one begins from nothing
         place.clear()
 
 

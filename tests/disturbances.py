@@ -126,7 +126,7 @@ STEPS = (
 def killed_at_each_step(place: Laboratory, cases: Cases) -> Iterator[Outcome]:
     """Killed before each thing that a run does to the disk, of which a first run tells the number."""
     steps = ended(child(at_step(-1, running(place, BESIDE))))
-    assert 40 < steps < 255, f"{steps} steps were counted"
+    assert 20 < steps < 255, f"{steps} steps were counted"
     for number in cases(steps):
         place.clear()
         code = ended(child(at_step(number, running(place, BESIDE))))

@@ -38,10 +38,11 @@ refresh: $(INSTALLED)  ## execute every chapter anew and store its outputs
 outputs: $(INSTALLED)  ## write every figure and table of the stored pages to a file, for a codecheck
 	$(BIN)/python book/outputs.py
 
-audit: $(INSTALLED)  ## recompute a sample of every stored result, all of what rejection rests on, and compare
+audit: $(INSTALLED)  ## recompute a sample of every stored result, all of what rejection rests on; then damage copies
 	$(BIN)/python -m lltd audit
 	$(BIN)/python -m lltd audit random_search/monotone --ids 297
 	$(BIN)/python -m lltd audit random_search/rejected --ids 2560
+	$(BIN)/python tests/marathon.py
 
 performance: $(INSTALLED)  ## measure the kernels against their peers
 	$(BIN)/python -m lltd performance

@@ -13,8 +13,9 @@ from typing import NoReturn
 import numpy as np
 
 from lltd import cluster, experiments
-from lltd.experiments import Experiment, Sample
-from lltd.record import MissingRecordError, Record, RecordError
+from lltd.audit import Sample, draw, misfit, sample
+from lltd.experiments import Experiment
+from lltd.record import Record, RecordError
 
 EXIT = """exit codes:
   0  done, and everything agrees
@@ -59,11 +60,9 @@ def list_(options: argparse.Namespace) -> int:
         try:
             experiments.read(work.recipe.name)
             state = "on record"
-        except MissingRecordError:
-            state = "missing"
-        except RecordError:
-            state = "damaged"
-        print(f"{work.recipe.name:28} {work.recipe.runs:>9,} runs  {state:10} {work.about}")
+        except RecordError as error:
+            state = error.state
+        print(f"{work.recipe.name:28} {work.recipe.runs:>9,} runs  {state:18} {work.about}")
     return 0
 
 
@@ -103,7 +102,7 @@ def audit(options: argparse.Namespace) -> int:
     present = [work for work in chosen if experiments.path_of(work.recipe).exists()]
     samples: list[Sample] = []
     for work in present or chosen[:1]:
-        found = experiments.sample(work, experiments.draw(work, count, seed), options.device)
+        found = sample(work, draw(work, count, seed), options.device)
         if not samples:
             print(f"runs drawn with --seed {seed}")
         samples.append(found)
@@ -132,6 +131,9 @@ def replay(options: argparse.Namespace) -> int:
         f"{options.name} run {options.run}: " + ", ".join(f"{key} {value}" for key, value in settings.items())
     )
     fresh = experiments.recompute(work, work.recipe, [options.run], options.device)
+    if apart := misfit(options.name, record.arrays, fresh):
+        print(apart)
+        return 1
     if _compare(work, record, options.run, fresh):
         return 0
     if work.flips:

@@ -1,8 +1,9 @@
 """A digest of the code that a result rests on, so that a stored result knows when its code has changed.
 
 Followed are all names a function uses, through every module of lltd, definition by definition. What counts is
-the syntax tree without docstrings: comments and layout do not matter. For a kernel, its C++ face counts too, with
-the headers it includes and without comments.
+the syntax tree without docstrings: comments and layout do not matter, and no more does the declaration of an
+experiment, whose recipe every result holds. For a kernel, its C++ face counts too, with the headers it includes and
+without comments.
 """
 
 import ast
@@ -76,6 +77,7 @@ def _module(name: str) -> tuple[dict[str, ast.AST], dict[str, Definition | str]]
     for node in tree.body:
         match node:
             case ast.FunctionDef(name=title) | ast.ClassDef(name=title):
+                node.decorator_list = [part for part in node.decorator_list if not _is_recipe(part)]
                 defined[title] = node
             case ast.Assign(targets=targets):
                 for target in targets:
@@ -110,6 +112,11 @@ def _tree(node: object) -> str:
         fields["body"] = node.body[1:]
     inner = (f"{key}={_tree(value)}" for key, value in fields.items() if value not in (None, []))
     return f"({type(node).__name__} {' '.join(inner)})"
+
+
+def _is_recipe(decorator: ast.expr) -> bool:
+    """Whether it declares an experiment: what it is given makes the recipe, which is in every result's address."""
+    return isinstance(decorator, ast.Call) and getattr(decorator.func, "id", None) == "experiment"
 
 
 def _path(module: str) -> Path:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 import lltd
 from lltd import roofline
-from lltd.experiments import machine, results_folder
+from lltd.experiments import results_folder
 from lltd.peers import MissingPeer
 from lltd.peers.latch import Stretch
 from lltd.peers.lstm96 import Learning
@@ -44,6 +44,7 @@ from lltd.races import (
     ways_races,
 )
 from lltd.record import MissingRecordError, RecordError, replace_file
+from lltd.stretches import machine
 
 REPEATS = 5
 AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes

@@ -6,13 +6,13 @@ atomic, and the same content gives the same bytes.
 """
 
 import hashlib
-import io
 import json
 import os
+import stat
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -21,15 +21,36 @@ from typing import Any
 
 import numpy as np
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip file can hold: a date would change the bytes
+from lltd import npz
+
+ROOM = 2**20  # bytes that a result may unpack to, whatever its recipe, which takes 31 kB at most so far
+ROOM_OF_A_RUN = 2**16  # and for each run; the largest so far is 427
+TRIES = 4  # of a write, while the folder comes and goes; clearing it once can undo two
+STALE = 3600.0  # seconds after which a temporary file must be that of a process that died: a write takes few
 
 
 class RecordError(Exception):
     """A result that is missing, cut, altered or of another recipe; the message names the file and the cure."""
 
+    state = "damaged"  # in a word
+
 
 class MissingRecordError(RecordError, FileNotFoundError):
     """A result that has not been computed yet."""
+
+    state = "missing"
+
+
+class OtherRecordError(RecordError):
+    """A result that was made by another recipe, an earlier version perhaps."""
+
+    state = "of another recipe"
+
+
+class NewerRecordError(OtherRecordError):
+    """A result of a later version than this program has, which it must not replace."""
+
+    state = "of a newer version"
 
 
 @dataclass(frozen=True)
@@ -108,7 +129,11 @@ class Record:
 
 def digest(recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> str:
     """sha256 over the recipe and over every array's name, type, shape and bytes."""
-    total = hashlib.sha256(recipe.canonical().encode())
+    return _digest(recipe.canonical(), arrays)
+
+
+def _digest(recipe: str, arrays: Mapping[str, np.ndarray]) -> str:
+    total = hashlib.sha256(recipe.encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
@@ -123,68 +148,148 @@ def write(path: Path, recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> None:
 
 def pack(recipe: Recipe, arrays: Mapping[str, np.ndarray]) -> bytes:
     """The bytes of a result's file, recipe and digest included."""
-    content = {
-        **arrays,
-        "recipe": np.frombuffer(recipe.canonical().encode(), dtype=np.uint8),
-        "digest": np.frombuffer(digest(recipe, arrays).encode(), dtype=np.uint8),
-    }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(content):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(content[name]), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, member.getvalue())
-    return packed.getvalue()
+    texts = {"recipe": recipe.canonical(), "digest": digest(recipe, arrays)}
+    return npz.pack(
+        {**arrays, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
+    )
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put content in place of a file at once: a reader sees the old file or the new one, never a part."""
+    for left in reversed(range(TRIES)):
+        try:
+            return _put(path, content)
+        except (FileNotFoundError, FileExistsError) as error:  # another writer clears the folder away
+            if not left:
+                raise _unwritten(path, error) from error
+        except OSError as error:
+            raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> RecordError:
+    why = error.strerror or error
+    return RecordError(f"cannot write {path}: {why}; set LLTD_RESULTS to a folder that can be written")
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
+    ) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """A moment without other writers who ask for one, to change a file that several share.
+
+    The lock lies on the folder itself, leaves no file, and ends with its process. Where there are no such
+    locks, or none can be had, the moment is merely short. Raises RecordError if there can be no such folder.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise RecordError(
-            f"cannot write {path}: {error.strerror or error}; set LLTD_RESULTS to a folder that can be written"
-        ) from error
-
-
-def load(path: Path, recipe: Recipe) -> Record:
-    """Read the result of a recipe and check it whole. Raises RecordError naming the file and the cure."""
-    cure = f"remake it with: python -m lltd run {recipe.name}"
-    if not path.exists():
-        raise MissingRecordError(f"{path} is missing; {cure}")
+        raise _unwritten(folder, error) from error
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        stored = arrays.pop("recipe").tobytes().decode()
-        signature = arrays.pop("digest").tobytes().decode()
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordError(f"{path} is damaged ({type(error).__name__}: {error}); {cure}") from error
-    if stored != recipe.canonical():
-        raise RecordError(
-            f"{path} holds the result of another recipe ({_difference(stored, recipe)}); {cure}"
-        )
-    if signature != digest(recipe, arrays):
+        with suppress(ImportError, OSError):
+            from fcntl import LOCK_EX, flock
+
+            flock(held, LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that died while they wrote to a folder."""
+    for left in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE:
+                left.unlink()
+
+
+def load(path: Path, recipe: Recipe, runs: int | None = None) -> Record:
+    """Read the result of a recipe and check it whole. Raises RecordError naming the file and the cure.
+
+    runs: how many the file must hold, by default all.
+    """
+    cure = f"remake it with: python -m lltd run {recipe.name}"
+    newer = f"update lltd, or move the file away and {cure}"
+    runs = recipe.runs if runs is None else runs
+    try:
+        arrays = npz.unpack(_content(path), min(npz.LIMIT, ROOM + runs * ROOM_OF_A_RUN))
+        stored, signature = (bytes(arrays.pop(name)).decode() for name in ("recipe", "digest"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingRecordError(f"{path} is missing; {cure}") from None
+    except npz.FutureFormatError as error:
+        raise NewerRecordError(f"{path} is of a newer version ({error}); {newer}") from error
+    except Exception as error:  # a reader of bytes that are not ours may trip over anything
+        raise RecordError(f"{path} is damaged ({_told(error)}); {cure}") from error
+    if signature != _digest(stored, arrays):
         raise RecordError(f"{path} was altered: its arrays do not match its digest; {cure}")
+    if stored != recipe.canonical():
+        difference, later = _difference(stored, recipe)
+        if later:
+            raise NewerRecordError(
+                f"{path} holds the result of a newer version ({difference}; here {recipe.version}); {newer}"
+            )
+        raise OtherRecordError(f"{path} holds the result of another recipe ({difference}); {cure}")
+    for name, array in arrays.items():
+        if array.shape[:1] != (runs,):
+            raise RecordError(
+                f"{path} was altered: {name} is not an array with one entry for each run; {cure}"
+            )
     return Record(recipe, arrays)
 
 
-def _difference(stored: str, recipe: Recipe) -> str:
-    """In which fields a stored recipe differs from the one that was asked for."""
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unless it is none or too large to be a result."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is not a file")
+    if found.st_size > npz.LIMIT:
+        raise ValueError(f"it has {found.st_size:,} bytes, and {npz.LIMIT:,} at most are allowed")
+    return path.read_bytes()
+
+
+def _told(error: Exception) -> str:
+    """An exception in one short line, whatever a file may have made it say."""
+    told = " ".join(f"{type(error).__name__}: {error}".split())
+    return "".join(letter if letter.isprintable() else "?" for letter in told)[:200]
+
+
+def _difference(stored: str, recipe: Recipe) -> tuple[str, bool]:
+    """In which fields a stored recipe differs from the one that was asked for, and whether it is a later one."""
     try:
-        other = json.loads(stored)
-        differing = [key for key, value in asdict(recipe).items() if other.get(key) != value]
-    except (ValueError, AttributeError):
-        return "unreadable"
-    return ", ".join(f"{key}: {other.get(key)!r:.60}" for key in differing)
+        other, ours = json.loads(stored), asdict(recipe)
+        differing = [key for key in {**ours, **other} if other.get(key) != ours.get(key)]
+        later = other.get("name") == recipe.name and other.get("version", 0) > recipe.version
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return "unreadable", False
+    told = ", ".join(f"{key if key in ours else ascii(key):.60}: {other.get(key)!a:.60}" for key in differing)
+    return told, later or not other.keys() <= ours.keys()
+
+
+def read_notes(path: Path, cure: str) -> dict[str, Any]:
+    """The object in a JSON file, empty if there is none. Raises RecordError for anything else."""
+    try:
+        notes = json.loads(_content(path)) if path.exists() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is damaged ({_told(error)}); {cure}") from error
+    if not isinstance(notes, dict):
+        raise RecordError(f"{path} is damaged (not an object); {cure}")
+    return notes
+
+
+def as_json(notes: Mapping[str, Any]) -> bytes:
+    """The bytes of such a file; the same notes give the same bytes."""
+    return (json.dumps(notes, indent=1, sort_keys=True) + "\n").encode()

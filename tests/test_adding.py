@@ -256,10 +256,17 @@ def test_the_first_mark_at_1000_steps_is_about_as_far_from_the_end():
 def test_readings_at_each_length():
     assert sorted(outcomes.at(100)) == sorted(adding.READINGS)
     assert set(outcomes.at(500)) == {adding.LITERAL, adding.NEAREST, *adding.OTHERS}
-    assert set(outcomes.at(1000)) == {adding.LITERAL, adding.NEAREST}
+    assert set(outcomes.at(1000)) == set(outcomes.at(500))
 
 
-def test_readings_picked_by_pilots_are_owned_up_to():
+def test_readings_taken_to_other_lengths_are_the_letter_and_those_that_the_number_at_100_allows():
+    printed, rounding = outcomes.PRINTED[100], outcomes.ROUNDING
+    bands = {reading: outcomes.found(reading).band() for reading in adding.READINGS}
+    allowed = {name for name, (low, high) in bands.items() if low - rounding <= printed <= high + rounding}
+    assert allowed == {adding.NEAREST, *adding.OTHERS}
+
+
+def test_readings_picked_by_the_number_at_100_are_owned_up_to():
     assert results._name(adding.LITERAL) == ""
     assert results._name(("linear", "first pair stays unmarked")) == "linear, first pair stays unmarked"
     for reading in (adding.NEAREST, *adding.OTHERS):

@@ -89,8 +89,33 @@ def test_list_tells_missing_from_stored_from_damaged(lltd):
     assert "missing" in state()
     lltd("run", NAME, "--workers", 1)
     assert "on record" in state()
-    damage(experiments.path_of(experiments.find(NAME).recipe))
+    path, recipe = experiments.path_of(experiments.find(NAME).recipe), experiments.find(NAME).recipe
+    damage(path)
     assert "damaged" in state()
+    for version, word in ((0, "of another recipe"), (2, "of a newer version")):
+        write(path, replace(recipe, version=version), {"total": np.zeros(300)})
+        assert word in state()
+
+
+def test_result_of_a_newer_version_is_not_replaced(lltd, stored):
+    recipe = experiments.find(NAME).recipe
+    write(stored, replace(recipe, version=2), {"total": np.zeros(300)})
+    newer = stored.read_bytes()
+    for command in (["run", NAME, "--workers", 1], ["audit", NAME], ["replay", NAME, "--run", 0]):
+        code, _, errors = lltd(*command)
+        (error,) = errors
+        assert (
+            code == 2 and str(stored) in error and "newer version (version: 2; here 1); update lltd" in error
+        )
+    assert stored.read_bytes() == newer
+
+
+def test_replay_and_audit_say_when_an_array_is_not_one_of_the_experiments(lltd, stored):
+    recipe = experiments.find(NAME).recipe
+    write(stored, recipe, {"total": load(stored, recipe)["total"]})
+    for command in (["audit", NAME], ["replay", NAME, "--run", 7]):
+        code, shown, errors = lltd(*command)
+        assert (code, errors) == (1, []) and "are stored" in shown
 
 
 def test_list_without_a_name_shows_every_experiment(lltd):
@@ -169,8 +194,8 @@ def test_audit_tells_equal_from_within_the_tolerance(lltd, stored):
 
 def test_audit_draws_afresh_each_time_and_again_what_its_seed_says(lltd, stored, monkeypatch):
     drawn = []
-    sample = experiments.sample
-    monkeypatch.setattr(experiments, "sample", lambda *a, **k: drawn.append(sample(*a, **k)) or drawn[-1])
+    sample = command_line.sample
+    monkeypatch.setattr(command_line, "sample", lambda *a, **k: drawn.append(sample(*a, **k)) or drawn[-1])
     seeds = [re.search(r"--seed (\d+)", lltd("audit", NAME)[1])[1] for _ in range(2)]
     lltd("audit", NAME, "--seed", seeds[0])
     first, second, again = (found.runs for found in drawn)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,22 @@ import pytest
 import torch
 
 from lltd import code_digest as code_digest_module
-from lltd import experiments
+from lltd import experiments, npz, processes
+from lltd.audit import audit, sample
 from lltd.code_digest import code_digest, reached
-from lltd.record import Recipe, Record, RecordError, load, write
+from lltd.record import (
+    STALE,
+    Recipe,
+    Record,
+    RecordError,
+    alone,
+    as_json,
+    load,
+    read_notes,
+    replace_file,
+    write,
+)
+from lltd.stretches import machine
 
 HERE = Path(__file__).parent
 
@@ -78,14 +92,14 @@ def test_any_number_of_workers_writes_the_same_bytes(results, work, workers, pyt
 
 def test_every_gpu_of_the_machine_has_its_turn(results, work, monkeypatch):
     """Three GPUs that are not there: what is put on them is computed by the CPU."""
-    arange, placed, processes = torch.arange, [], []
+    arange, placed, pools = torch.arange, [], []
 
     def placing(*bounds, device=None, **options):
         placed.append(device)
         return arange(*bounds, **options)
 
     def pool(count, **options):
-        processes.append(count)
+        pools.append(count)
         return ThreadPoolExecutor(count)
 
     experiments.run(work, workers=1, device="cpu")
@@ -99,9 +113,9 @@ def test_every_gpu_of_the_machine_has_its_turn(results, work, monkeypatch):
     }.items():
         monkeypatch.setattr(torch.cuda, name, fake)
     monkeypatch.setattr(torch, "arange", placing)
-    monkeypatch.setattr(experiments, "ProcessPoolExecutor", pool)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", pool)
     experiments.run(work)
-    assert processes == [3] and content(path) == first
+    assert pools == [3] and content(path) == first
     assert [placed.count(f"cuda:{k}") for k in range(3)] == [10, 10, 10]
     notes = experiments.provenance("tests/counting")
     assert notes["device"] == "cuda:0, cuda:1, cuda:2" and notes["machine"].startswith("cuda:0, ")
@@ -152,6 +166,76 @@ def test_a_damaged_shard_is_made_again(results, work):
     assert np.array_equal(
         record["total"][20:30], experiments.recompute(work, work.recipe, range(20, 30))["total"]
     )
+
+
+def test_the_log_of_a_resumed_run_tells_the_time_and_places_of_all_its_stretches(results, work, monkeypatch):
+    """Half of the shards are there, with a note of the hour that another process took over them elsewhere."""
+    folder = experiments.shard_folder(work.recipe, code_digest(work.compute))
+    for start in range(0, 150, 10):
+        replace_file(
+            folder / f"{start}.npz", experiments.make_shard(work.compute, work.recipe, start).content
+        )
+    note = {"seconds": 3600.0, "places": [["an older machine", "cuda:0"]]}
+    (folder / "stretch-0.json").write_text(json.dumps(note))
+    (folder / "stretch-1.json").write_text("{")  # a damaged note costs its time, and no result
+    experiments.run(work, workers=1, device="cpu")
+    log = experiments.provenance("tests/counting")
+    assert log["stretches"] == 2 and 3600 < log["seconds"] < 3700
+    assert log["machine"] == "; ".join(sorted(["an older machine", machine()]))
+    assert log["device"] == "cpu, cuda:0" and not folder.exists()
+    experiments.path_of(work.recipe).unlink()
+    experiments.run(work, workers=1)
+    assert experiments.provenance("tests/counting")["stretches"] == 1
+
+
+def test_temporary_files_are_removed_once_no_one_can_be_writing_them(results, work):
+    old, young = (results / "tests" / f".counting.npz.{name}.tmp" for name in ("old", "young"))
+    for file in (old, young):
+        replace_file(file, b"part")
+    os.utime(old, (time.time() - STALE - 60,) * 2)
+    experiments.run(work, workers=1)
+    assert young.exists() and not old.exists()
+
+
+def test_a_writer_goes_on_when_another_clears_the_folder(tmp_path, monkeypatch):
+    """The folder goes away before the file is made, and again before it is renamed."""
+    path, times = tmp_path / "folder" / "file", []
+
+    def cleared(step):
+        def call(*arguments, **options):
+            times.append(step)
+            if times.count(step) == 1:
+                shutil.rmtree(path.parent)
+            return steps[step](*arguments, **options)
+
+        return call
+
+    steps = {"replace": os.replace, "fsync": os.fsync}
+    for step in steps:
+        monkeypatch.setattr(os, step, cleared(step))
+    replace_file(path, b"whole")
+    assert path.read_bytes() == b"whole" and list(path.parent.iterdir()) == [path]
+    assert times.count("replace") == 3
+
+
+def test_notes_of_several_writers_are_all_kept(tmp_path):
+    """Each adds its own to one file, as experiments of a chapter do that end together."""
+    file = tmp_path / "notes.json"
+
+    def add(number):
+        with alone(tmp_path):
+            notes = read_notes(file, "")
+            time.sleep(0.001)
+            replace_file(file, as_json({**notes, str(number): number}))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    assert len(read_notes(file, "")) == 40
+
+
+def test_arrays_that_no_file_may_hold_are_refused_before_they_are_packed(work):
+    with pytest.raises(ValueError, match=r"the arrays take .* bytes: .* at most are allowed"):
+        npz.pack({"total": np.broadcast_to(np.float64(0), (2**26,))})
 
 
 @pytest.fixture
@@ -237,12 +321,12 @@ def test_a_damaged_result_is_remade_by_its_own_command(stored, work):
 
 
 def test_the_audit_finds_a_result_that_was_forged_whole(stored, work):
-    assert experiments.audit(work, 300) == []
+    assert audit(work, 300) == []
     record = load(stored, work.recipe)
     arrays = {name: array.copy() for name, array in record.arrays.items()}
     arrays["positive"][7] += 1
     write(stored, work.recipe, arrays)
-    (finding,) = experiments.audit(work, 300)
+    (finding,) = audit(work, 300)
     assert finding == "tests/counting: positive differs in runs 7"
 
 
@@ -255,7 +339,7 @@ def test_the_audit_finds_arrays_that_are_not_those_computed(stored, work):
         {**arrays, "positive": arrays["positive"][:, None]},
     ):
         write(stored, work.recipe, forged)
-        found = experiments.sample(work, [0, 7, 299])
+        found = sample(work, [0, 7, 299])
         assert len(found.findings) == 1 and found.wrong.all() and not found.equal.any()
 
 
@@ -299,10 +383,12 @@ def digest_of(tmp_path, monkeypatch):
         ("K = 3", "K = 4", True),
         ("UNUSED = 2", "UNUSED = 5", False),
         ("def g(x):", "def g(x):  # a comment", False),
+        ("def f(x):", "@experiment('part/f', runs=9)\ndef f(x):", False),
+        ("def f(x):", "@cache\ndef f(x):", True),
         ("    return x + 1", '    """Say something."""\n\n    return (x + 1)', False),
     ],
 )
-def test_the_code_digest_follows_what_is_used_but_not_comments_or_layout(digest_of, old, new, moves):
+def test_the_code_digest_follows_what_is_used_but_not_comments_layout_or_recipes(digest_of, old, new, moves):
     assert (digest_of(PART) != digest_of(PART.replace(old, new))) == moves
 
 

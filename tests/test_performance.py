@@ -30,6 +30,7 @@ from lltd.peers.lstm96 import Learning
 from lltd.philox import Purpose
 from lltd.races import Race, small_net_races
 from lltd.record import MissingRecordError, RecordError
+from lltd.stretches import machine
 
 TINY = Stretch(runs=5, length=6, epochs=3)  # an odd number of noisy steps
 FEW = Guesses(nets=2000, sequences=3, shortest=20, longest=27)  # no whole chunks of compiled steps
@@ -507,7 +508,7 @@ def test_what_is_stored_is_read_back(stored, results):
         *(("trials", 2), ("trials", 4), ("length", 20), ("length", 30), ("blocks", 1), ("blocks", 2))
     ]
     for file in stored.values():
-        assert file["versions"]["torch"] == torch.__version__ and file["machine"] == experiments.machine()
+        assert file["versions"]["torch"] == torch.__version__ and file["machine"] == machine()
 
 
 @compiled

@@ -2,8 +2,8 @@
 
 Its argument says which part to make, all from the record, the recipes and the environment at build time:
 `address` and `replay` follow one run by its number, `remake` shows how to make a result again, `differences`
-lists what each experiment allows another machine, `results` describes every result, and `versions` what the
-pages are built with.
+lists what each experiment allows another machine, `faults` counts what became of damage, `results` describes
+every result, and `versions` what the pages are built with.
 """
 
 import platform
@@ -24,8 +24,9 @@ from sphinx.errors import ExtensionError
 from lltd import experiments
 from lltd.experiments import Experiment
 from lltd.philox import Purpose, block
-from lltd.record import MissingRecordError, Record, RecordError
+from lltd.record import MissingRecordError, Record, RecordError, read_notes
 
+MARATHON = "count anew with: python tests/marathon.py --store"
 SHOWN = 12  # hex digits of a recipe's address: enough to tell recipes apart
 
 
@@ -119,6 +120,41 @@ def power(number: float) -> str:
     return f"{'' if digit == '1' else f'{digit} × '}10<sup>{int(exponent)}</sup>".replace("-", "−")
 
 
+FAULT_HEADS = {
+    "injected": "Put in",
+    "clear": "Refused in one line",
+    "whole": "Whole in the end",
+    "lost": "Lost or misread",
+    "executed": "Executed",
+    "swollen": "Memory swollen",
+}
+
+
+def faults() -> str:
+    """Return the table of the faults that were put into a record, with their sums."""
+    try:
+        rows = read_notes(experiments.results_folder() / "trust" / "faults.json", MARATHON).get("faults", [])
+    except RecordError as error:
+        raise ExtensionError(f"provenance: {error}") from error
+    if not rows:
+        return table("Faults: not counted yet", ("Fault", *FAULT_HEADS.values()), "<tbody></tbody>")
+    total = {"fault": "All", **{part: sum(row[part] for row in rows) for part in FAULT_HEADS}}
+    cells = "".join(
+        f'<tr><th scope="row">{escape(row["fault"])}</th>'
+        + "".join(f"<td>{row[part]:,}</td>" for part in FAULT_HEADS)
+        + "</tr>"
+        for row in (*rows, total)
+    )
+    dates = sorted({row["date"] for row in rows})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    where = escape("; ".join(sorted({row["machine"] for row in rows})))
+    return table(
+        f"What became of {total['injected']:,} faults, {when}, on {where}",
+        ("Fault", *FAULT_HEADS.values()),
+        f"<tbody>{cells}</tbody>",
+    )
+
+
 def listing() -> str:
     """Return the table of all results, and the size of the record."""
     bodies = "".join(body(one) for one in results())
@@ -140,6 +176,8 @@ def body(one: Result) -> str:
         row += '<td colspan="3"><strong>missing</strong>: not computed yet</td></tr>'
     else:
         seconds = f"{one.notes['seconds']:,.0f} s" if "seconds" in one.notes else "unknown"
+        if one.notes.get("stretches", 1) > 1:
+            seconds += f" in {one.notes['stretches']} stretches"
         date = escape(str(one.notes.get("date", "unknown")))
         row += f"<td>{size_of(one.size)}</td><td>{seconds}</td><td>{date}</td></tr>"
     facts = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in details(one).items())
@@ -236,6 +274,7 @@ class Provenance(Directive):
             return [nodes.literal_block(text, text, language=language)]
         tables = {
             "differences": differences,
+            "faults": faults,
             "results": listing,
             "versions": lambda: versions(Path(env.srcdir) / "requirements.txt"),
         }

@@ -32,7 +32,7 @@ BIASES = ("bias -1, -2", "bias -3, -3", "bias -6, -6", "bias -9, -12")
 
 
 def _name(reading: tuple[str, str], average: str = "") -> str:
-    """What a reading is called in a row: nothing for the letter; those picked by pilots are owned up to."""
+    """What a reading is called in a row: nothing for the letter; those picked by its number at 100 are owned up to."""
     name = ", ".join(filter(None, (*(() if reading == LITERAL else reading), average)))
     return afterwards(name) if reading in (NEAREST, *OTHERS) else name
 

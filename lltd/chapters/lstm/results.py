@@ -137,6 +137,28 @@ def local_in_space_and_time() -> Iterable[Row]:
     )
 
 
+@claim("SLIDES94.3")
+def units_that_hear_themselves_alone() -> Iterable[Row]:
+    """The variant whose hidden units have no connections but from the inputs and to themselves."""
+    tests = "test_focused.py"
+    cost = f"{tests}::test_a_step_costs_a_fixed_number_of_operations_a_weight"
+    return (
+        *proved("at most 7 operations a step for each weight, whatever the length", cost),
+        *proved(
+            "local in time: derivatives carried forward are the whole gradient",
+            f"{tests}::test_the_derivatives_carried_forward_are_the_whole_gradient",
+        ),
+        *proved(
+            "an output cannot tell whether two symbols are alike, wherever they stand",
+            f"{tests}::test_what_an_output_owes_to_two_steps_adds_up",
+        ),
+        *proved(
+            "loops of 1 lose the order of symbols, smaller ones the past",
+            f"{tests}::test_with_loops_of_1_the_order_is_lost_and_with_smaller_ones_the_past",
+        ),
+    )
+
+
 @claim("HS96.49")
 def order_of_inputs() -> Iterable[Row]:
     """Experiments 6a and 6b of 1997: trials that meet the printed stop, and then class nearly all tests rightly."""

@@ -276,7 +276,7 @@ def _difference(stored: str, recipe: Recipe) -> tuple[str, bool]:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return "unreadable", False
     told = ", ".join(f"{key if key in ours else ascii(key):.60}: {other.get(key)!a:.60}" for key in differing)
-    return told, later or not other.keys() <= ours.keys()
+    return told or "spelt otherwise", later or not other.keys() <= ours.keys()
 
 
 def read_notes(path: Path, cure: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from laboratory import BESIDE, SEVERAL, SLOW, Cases, Laboratory, Outcome, Said
 
 from lltd import experiments
 from lltd.code_digest import code_digest
+from lltd.record import RecordError
 
 PATIENCE = 60.0  # seconds that processes may take to end
 PAGE = 4096  # bytes: a small file system gives them out by this number
@@ -51,8 +52,11 @@ def resumed(place: Laboratory, work: experiments.Experiment, *others: experiment
     """What is wrong after a process died: with what it left, or with the result of the run that goes on."""
     found = place.faults(work)
     place.age()
-    for one in (work, *others):
-        place.make(one)
+    try:
+        for one in (work, *others):
+            place.make(one)
+    except RecordError as error:
+        return [*found, f"the run does not go on: {error}"]
     return found + place.finished(work, *others)
 
 

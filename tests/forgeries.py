@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from damage import arrays_of_one, as_file, members, npy, packed
-from laboratory import ONE, Cases, Laboratory, Outcome, judge
+from laboratory import ONE, Cases, Laboratory, Outcome, judge, memory
 
 GIGA = 2**30
 
@@ -127,14 +127,13 @@ def bomb(size: int, claimed: int) -> bytes:
     data, into = first + zeros + b"\3\0", io.BytesIO()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
-        entry = zipfile.ZipInfo("zeros.npy", (1980, 1, 1, 0, 0, 0))
-        entry.header_offset, entry.compress_type = into.tell(), zipfile.ZIP_DEFLATED
-        entry.compress_size, entry.file_size, entry.CRC = len(data), len(start) + claimed, 0
-        into.write(entry.FileHeader() + data)
+            archive.writestr(entry(name), content)
+        last = entry("zeros.npy")
+        last.header_offset, last.CRC = into.tell(), 0
+        last.compress_size, last.file_size = len(data), len(start) + claimed
+        into.write(last.FileHeader() + data)
         archive.start_dir = into.tell()
-        archive.filelist.append(entry)
-        archive.NameToInfo[entry.filename] = entry
+        archive.filelist.append(last)
         archive._didModify = True
     return into.getvalue()
 
@@ -255,11 +254,14 @@ def no_file(place: Laboratory, cases: Cases) -> Iterator[Outcome]:
     kinds += (lambda: path.symlink_to(path.name), lambda: path.symlink_to("/dev/full"))
     for number in cases(len(kinds)):
         kinds[number]()
-        saids = [
-            place.command(*command)
-            for command in (("replay", ONE.recipe.name, "--run", 3), ("audit", ONE.recipe.name))
-        ]
+        with memory() as swollen:
+            saids = [
+                place.command("replay", ONE.recipe.name, "--run", 3),
+                place.command("audit", ONE.recipe.name),
+            ]
+            full = swollen()
         clear = all(said.clear(path, f"python -m lltd run {ONE.recipe.name}") for said in saids)
-        yield Outcome(clear, lost=not os.path.lexists(path), told="" if clear else f"{number}: {saids}")
+        told = "" if clear else f"{number}: {saids}"
+        yield Outcome(clear, lost=not os.path.lexists(path), swollen=full, told=told)
         place.clear()
         path.parent.mkdir(exist_ok=True)

@@ -4,9 +4,9 @@ import io
 import json
 import os
 import random
-import resource
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
@@ -194,9 +194,14 @@ def laboratory() -> Iterator[Laboratory]:
                 os.environ["LLTD_RESULTS"] = before
 
 
-def memory() -> int:
-    """The most memory that this process has taken so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+@contextmanager
+def memory() -> Iterator[Callable[[], bool]]:
+    """Tells whether what is done meanwhile has at any time held memory beyond all need."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1] > SWOLLEN
+    finally:
+        tracemalloc.stop()
 
 
 COMMANDS = (("replay", ONE.recipe.name, "--run", 3), ("audit", ONE.recipe.name), ("list", ONE.recipe.name))
@@ -214,18 +219,19 @@ def judge(
     path = place.path(ONE)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    before, unpickled = memory(), len(UNPICKLED)
-    told = read(place)
-    clear = False
-    if told == REFUSED:
-        command = COMMANDS[number % len(COMMANDS)]
-        said = place.command(*command)
-        if command[0] == "list":
-            states = ("of a newer version",) if newer else REPLACED
-            clear = said.code == 0 and not said.errors and any(state in said.out for state in states)
-        else:
-            clear = said.clear(path, f"python -m lltd run {ONE.recipe.name}")
-        told = "" if clear else f"{command}: {said}"
+    unpickled, clear = len(UNPICKLED), False
+    with memory() as swollen:
+        told = read(place)
+        if told == REFUSED:
+            command = COMMANDS[number % len(COMMANDS)]
+            said = place.command(*command)
+            if command[0] == "list":
+                states = ("of a newer version",) if newer else REPLACED
+                clear = said.code == 0 and not said.errors and any(state in said.out for state in states)
+            else:
+                clear = said.clear(path, f"python -m lltd run {ONE.recipe.name}")
+            told = "" if clear else f"{command}: {said}"
+        full = swollen()
     lost = path.read_bytes() != content or told == MISREAD
     if cure and clear:
         said = place.command("run", ONE.recipe.name, "--workers", 1)
@@ -235,9 +241,7 @@ def judge(
         told = told or ("" if clear and not lost else f"run: {said}")
     outside = {entry.name for entry in place.folder.parent.iterdir()} - {place.folder.name}
     executed = bool(outside) or len(UNPICKLED) > unpickled
-    return Outcome(
-        clear, told == WHOLE, lost, executed, memory() - before > SWOLLEN, told.removeprefix(WHOLE)
-    )
+    return Outcome(clear, told == WHOLE, lost, executed, full, told.removeprefix(WHOLE))
 
 
 WHOLE, REFUSED, MISREAD = "whole", "refused", "other content was read"

@@ -85,7 +85,7 @@ def test_marathon_sees_what_a_reader_executes_or_misreads(monkeypatch):
     assert counts["executed"] > 0 and counts["lost"] > 0 and complaints
     fitted = "one bit flipped, checksum made to fit: contents of arrays"
     counts, complaints = faults.count(fitted, laboratory.few(40))
-    assert counts["lost"] > 0 and len(complaints) >= counts["lost"]
+    assert counts["lost"] > 5 and len(complaints) >= counts["lost"]
 
 
 MUTANTS = """

@@ -208,7 +208,7 @@ class Verdicts:
         bodies = "".join(
             f'<tbody><tr><th scope="rowgroup" colspan="{len(COLUMNS)}">{escape(one.claim.id)} '
             f"<strong>{escape(summary(one))}</strong><br>{escape(one.claim.statement)}</th></tr>"
-            f"{rows_html(one.rows)}</tbody>"
+            f"{rows_html(one.rows) if len(one.rows) <= MANY else _folded(one.rows)}</tbody>"
             for one in self.settled
         )
         return (
@@ -219,6 +219,7 @@ class Verdicts:
 
 
 COLUMNS = ("compared", "paper", "ours", "allowed", "verdict")
+MANY = 20  # rows of a claim that a chapter's table shows unasked
 
 
 def summary(one: Settled) -> str:
@@ -246,6 +247,14 @@ def rows_html(rows: Rows) -> str:
             cells = f'<td colspan="{len(COLUMNS) - 1}">{label}{small}</td>'
         lines.append(f"<tr>{cells}<td>{verdict}</td></tr>")
     return "".join(lines)
+
+
+def _folded(rows: Rows) -> str:
+    """So many rows that a reader unfolds them: a table of their own in one row."""
+    return (
+        f'<tr><td colspan="{len(COLUMNS)}"><details><summary>{len(rows)} comparisons</summary>'
+        f"<table><thead>{head_html()}</thead><tbody>{rows_html(rows)}</tbody></table></details></td></tr>"
+    )
 
 
 def row_cells(row: Row) -> tuple[str, ...]:

@@ -217,6 +217,14 @@ def test_table_names_the_readings_and_how_many_were_tried(marked):
     assert claims.summary(settled("BFS93.9")) == "under a reading (1 of 3 tried: L = 4)"
 
 
+@pytest.mark.parametrize(("many", "folded"), [(claims.MANY, False), (claims.MANY + 1, True)])
+def test_table_folds_the_rows_of_a_claim_that_has_many(marked, many, folded):
+    marked("BFS93.9")(lambda: rows(*(("a", "holds", f"L = {k}") for k in range(many))))
+    html = claims.verdicts("minimal_task")._repr_html_()
+    assert (f"<summary>{many} comparisons</summary><table>" in html) == folded
+    assert html.count("<small>reading: L = ") == many and html.count("</details>") == folded
+
+
 def test_table_does_not_show_rounding_errors(marked):
     marked("BFS93.8")(lambda: (Row("gradient", "holds", measured=1.23e-15, allowed_high=1e-12, runs=9),))
     assert "gradient | within, n = 9 | [at most 1e-12] | holds" in repr(claims.verdicts("minimal_task"))

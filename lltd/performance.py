@@ -30,17 +30,21 @@ from lltd.peers import MissingPeer
 from lltd.peers.latch import Stretch
 from lltd.peers.lstm96 import Learning
 from lltd.races import (
+    DRAWING,
     EACH,
     GUESSES,
     LEARNING,
     RACES,
     SETS,
+    SHOWING,
     TRIAL,
     USUAL,
     Race,
     guess_races,
     latch_races,
     lstm96_races,
+    small_net_races,
+    stream_races,
     ways_races,
 )
 from lltd.record import MissingRecordError, RecordError, replace_file
@@ -89,7 +93,8 @@ def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
         except MissingPeer as missing:
             none = dict.fromkeys(("ours_s", "peer_s", "ratio", "low", "high"))
             return {**row, "peer": f"{race.peer} ({missing})", **none, "device": machine()}
-        if not race.ceiling and not _agreement(ours, theirs) >= AGREEMENT:
+        wanted = race.wanted() if race.wanted else ours
+        if not race.ceiling and not _agreement(wanted, theirs) >= AGREEMENT:
             raise ArithmeticError(f"{race.op}: it and {race.peer} disagree: {race.work}")
         pairs = [(_seconds(race.ours), _seconds(race.theirs)) for _ in range(repeats)]
     ratios = [theirs / ours for ours, theirs in pairs]
@@ -167,6 +172,10 @@ PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
         "races": lambda repeats: [timed(race, repeats) for race in latch_races(USUAL)],
         "scaling": lambda repeats: scaling(AXES, MEDIUM, latch_races, repeats),
     },
+    "small_net": {
+        "work": lambda repeats: asdict(SHOWING),
+        "races": lambda repeats: [timed(race, repeats) for race in small_net_races(SHOWING)],
+    },
     "guess": {
         "work": lambda repeats: asdict(GUESSES),
         "races": lambda repeats: [timed(race, repeats) for race in guess_races(GUESSES)],
@@ -179,6 +188,10 @@ PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
             *scaling(LSTM96_AXES, SHORT, lstm96_races, repeats),
             *scaling(SIZES, replace(SHORT, cells=1), lstm96_races, repeats),
         ],
+    },
+    "stream": {
+        "work": lambda repeats: asdict(DRAWING),
+        "races": lambda repeats: [timed(race, repeats) for race in stream_races(DRAWING)],
     },
 }
 
@@ -217,7 +230,7 @@ def _one_thread() -> Iterator[None]:
 def _versions() -> dict[str, str]:
     """What the times depend on besides the machine; a compiler by the first line it says of itself."""
     found = {"Python": platform.python_version(), "lltd": lltd.__version__}
-    for name in ("torch", "numpy", "numba", "jax"):
+    for name in ("torch", "numpy", "numba", "jax", "evotorch", "evosax"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     compiler = [*shlex.split(os.environ.get("CXX") or "c++"), "--version"]

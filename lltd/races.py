@@ -96,7 +96,7 @@ def ways_races(work: Guesses = TRIAL, sets: int = SETS, each: int = EACH) -> Ite
     Raises ValueError where there is no C++ face.
     """
     _need("guess", guess.face(work.first[0]))
-    plain, peer = guess_peers.plain, "the plain kernel"
+    plain, peer = guess_peers.plain, guess_peers.PLAIN
     for one in (replace(work, task=task) for task in guess_peers.TASKS):
         title = f"{one.task}: {one.nets:,} guesses sieved by {one.sequences} sequences, one thread"
         for way, ours in guess_peers.WAYS.items():
@@ -145,4 +145,11 @@ RACES: dict[str, Callable[[], Iterator[Race]]] = {
     "guess": lambda: chain(guess_races(), ways_races()),
     "lstm96": lstm96_races,
     "stream": stream_races,
+}
+ALTERNATIVES: dict[str, list[str]] = {  # peers by which one could have done all of a kernel's work
+    "latch": [*PEERS],
+    "small_net": [peer for peer in small_net_peers.PEERS if peer != small_net_peers.GRADIENT_ALONE],
+    "guess": [peer for peer in guess_peers.SEARCHES if peer != guess_peers.PLAIN],
+    "lstm96": [peer for peer in lstm96_peers.PEERS if peer not in lstm96_peers.OTHERS],
+    "stream": [peer for peer in stream_peers.PEERS if peer not in stream_peers.OTHERS],
 }

@@ -19,9 +19,10 @@ def library(name: str) -> ModuleType:
     """The library of this name, all of whose threads share one core. Raises MissingPeer where it is not installed."""
     with one_core():
         try:
-            if name in ("jax", "evosax"):
+            found = import_module(name)
+            if name in ("jax", "evosax.algorithms"):
                 import_module("jax").devices("cpu")
-            return import_module(name)
+            return found
         except ImportError as error:
             raise MissingPeer("not installed") from error
 

@@ -263,6 +263,7 @@ EVOLUTIONS: dict[
     "EvoTorch, nets run by PyTorch": (guess_evolution.with_evotorch, _run),
     "evosax, nets run by JAX": (guess_evolution.with_evosax, guess_runs.with_jax),
 }
+PLAIN = "the plain kernel"  # our own
 SEARCHES: dict[str, Callable[[Guesses], Tensor]] = {
     "PyTorch, A2's wires alone": partial(by, _run),
     "torch.compile, ten steps a call": compiled,
@@ -270,7 +271,7 @@ SEARCHES: dict[str, Callable[[Guesses], Tensor]] = {
     "Numba": partial(by, guess_runs.with_numba),
     "JAX, jit of a loop": partial(by, guess_runs.with_jax),
     **{name: partial(evolved, *parts) for name, parts in EVOLUTIONS.items()},
-    "the plain kernel": plain,
+    PLAIN: plain,
 }
 WAYS: dict[str, Callable[[Guesses], Tensor]] = {
     "words, then the plain kernel": by_words,

@@ -1,6 +1,6 @@
 """Random search by libraries for evolution: each draws a population of its own and takes its fitness.
 
-The fitness of a net is 1 if it has all sequences right, else 0. right(theta) says which, bool (nets), of theta (P, nets).
+The fitness of a net is 1 if it has all sequences right, else 0. right(theta (P, nets)) says which, bool (nets).
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def with_evotorch(right: Right, weights: int, nets: int, span: float, seed: int)
 
 def with_evosax(right: Right, weights: int, nets: int, span: float, seed: int) -> tuple[Tensor, Tensor]:
     """evosax: the same by its RandomSearch, which minimises. Its fitness is in JAX, but for the sieve."""
-    random, search = library("jax").random, library("evosax").algorithms.RandomSearch
+    random, search = library("jax").random, library("evosax.algorithms").RandomSearch
     algorithm = search(
         population_size=nets,
         solution=np.zeros(weights, np.float32),

@@ -186,7 +186,8 @@ def _numba_slopes() -> Callable[..., np.ndarray]:
     def slopes(theta, inputs, lengths, targets, mu):  # noqa: ANN001, ANN202, Numba finds the types itself
         T, runs = len(inputs), theta.shape[1]
         sums, x = np.zeros((3, N * N, runs)), np.zeros((T + 1, N))
-        W, own, first, second, d, d2 = np.empty((N, N)), np.empty((3, N, N)), *np.empty((4, N))
+        W, own = np.empty((N, N)), np.empty((3, N, N))
+        first, second, d, d2 = np.empty(N), np.empty(N), np.empty(N), np.empty(N)
         for run in range(runs):
             for i in range(N):
                 for j in range(N):

@@ -19,6 +19,7 @@ from lltd import experiments, performance, philox, roofline
 from lltd.kernels import guess, latch, lstm96, native
 from lltd.kernels.latch import reference
 from lltd.kernels.lstm96 import reference as lstm96_reference
+from lltd.measurements import MEASUREMENTS
 from lltd.peers import MissingPeer, lstm96_jax, lstm96_numba
 from lltd.peers import guess as guess_peers
 from lltd.peers import latch as peers
@@ -361,11 +362,6 @@ def test_without_a_compiler_there_is_nothing_to_time(build):
         guess_peers.bare(FEW)
 
 
-def test_slope_is_the_exponent_of_a_power():
-    at = [10, 20, 40, 80]
-    assert performance.slope(at, [3e-4 * n**1.25 for n in at]) == pytest.approx(1.25)
-
-
 # --- roofline ---
 
 
@@ -471,18 +467,14 @@ def test_the_bare_loop_computes_logistic_functions_as_many_as_the_kernel():
 @pytest.fixture
 def stored(results, monkeypatch):
     """Small measurements on file."""
-    monkeypatch.setattr(roofline, "ROUNDS", dict.fromkeys(roofline.ROUNDS, 2))
-    monkeypatch.setattr(roofline, "COPIED", 1000)
     monkeypatch.setattr(performance, "USUAL", TINY)
-    monkeypatch.setattr(performance, "AXES", {"runs": (2, 4), "length": (5, 7)})
+    for name in MEASUREMENTS:  # they have tests of their own
+        monkeypatch.delitem(performance.PARTS, name)
     monkeypatch.setattr(performance, "GUESSES", FEW)
     monkeypatch.setattr(performance, "TRIAL", FEW)
     monkeypatch.setattr(performance, "EACH", 100)
     monkeypatch.delitem(peers.PEERS, COMPILED)
     monkeypatch.setattr(performance, "LEARNING", BRIEF)
-    monkeypatch.setattr(performance, "SHORT", BRIEF)
-    monkeypatch.setattr(performance, "LSTM96_AXES", {"trials": (2, 4), "length": (20, 30)})
-    monkeypatch.setattr(performance, "SIZES", {"blocks": (1, 2)})
     monkeypatch.delitem(guess_peers.SEARCHES, COMPILED_STEPS)
     monkeypatch.delitem(lstm96_peers.PEERS, COMPILED_STEPS)
     performance.store(repeats=1)
@@ -494,18 +486,10 @@ def test_what_is_stored_is_read_back(stored, results):
     assert performance.path_of("latch") == results / "performance" / "latch.json"
     latch, guess, lstm = (stored[op] for op in ("latch", "guess", "lstm96"))
     assert [row["peer"].partition(" (")[0] for row in latch["races"]] == list(peers.PEERS)
-    assert [(row["axis"], row["at"]) for row in latch["scaling"]] == [
-        *(("runs", 2), ("runs", 4), ("length", 5), ("length", 7))
-    ]
-    assert set(latch["ceilings"]) == {"kernel", "tanh", "noise", "fma", "copy"}
-    assert all(len(turns) == 1 and turns[0] > 0 for turns in latch["ceilings"].values())
     assert Stretch(**latch["work"]) == TINY and Guesses(**guess["work"]) == FEW
     assert len(guess["races"]) == 5 and len(guess["ways"]) == 20
     assert Learning(**lstm["work"]) == BRIEF
     assert [row["peer"].partition(" (")[0] for row in lstm["races"]] == list(lstm96_peers.PEERS)
-    assert [(row["axis"], row["at"]) for row in lstm["scaling"]] == [
-        *(("trials", 2), ("trials", 4), ("length", 20), ("length", 30), ("blocks", 1), ("blocks", 2))
-    ]
     for file in stored.values():
         assert file["versions"]["torch"] == torch.__version__ and file["machine"] == experiments.machine()
 
@@ -531,7 +515,8 @@ def test_a_missing_measurement_is_named_with_its_cure(results):
 
 
 def test_command_stores_and_prints(monkeypatch, capsys):
-    for known, *arguments in ((performance.RACES, "gru"), (performance.PARTS, "small_net", "--store")):
+    races = [*performance.RACES, *MEASUREMENTS]
+    for known, *arguments in ((races, "gru"), (performance.PARTS, "small_net", "--store")):
         assert command_line.main(["performance", *arguments]) == 2
         said = f"lltd: op is {arguments[0]!r}: one of {', '.join(known)} is needed\n"
         assert capsys.readouterr().err == said

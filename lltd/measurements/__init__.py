@@ -5,6 +5,13 @@ measure(repeats) returns rows of numbers and words, as they are stored; table(ro
 
 from types import ModuleType
 
-from lltd.measurements import costs
+from lltd.measurements import cores, costs, gpu, memory, roofline, start
 
-MEASUREMENTS: dict[str, ModuleType] = {"costs": costs}
+MEASUREMENTS: dict[str, ModuleType] = {
+    "costs": costs,
+    "roofline": roofline,
+    "cores": cores,
+    "start": start,
+    "memory": memory,
+    "gpu": gpu,
+}

@@ -1,13 +1,11 @@
 """How seconds are taken: on one thread, by turns, and the first turn, which builds and warms up, not counted."""
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
 import torch
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 @contextmanager
@@ -28,11 +26,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def turns(works: Mapping[Key, Callable[[], object]], repeats: int) -> dict[Key, list[float]]:
+def turns(works: Mapping[Any, Callable[[], object]], repeats: int) -> dict[Any, list[float]]:
     """Seconds of each work in so many turns; in a turn each is done once, so that all share a machine's moods."""
     for work in works.values():
         work()
-    taken: dict[Key, list[float]] = {name: [] for name in works}
+    taken: dict[Any, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
             taken[name].append(seconds(work))

@@ -9,7 +9,7 @@ from drawn import compiled
 
 from lltd import clock, performance
 from lltd.measurements import MEASUREMENTS, costs
-from lltd.measurements.loads import LOADS, NETS
+from lltd.measurements.loads import LOADS, NETS, sizes
 
 SMALL = {
     "latch": {"runs": 3, "length": 6, "times": 2},
@@ -70,6 +70,11 @@ def test_axes_change_the_amount_of_work(op):
 
     least = numbers(LOADS[op](**SMALL[op]))
     assert numbers(LOADS[op](**{**SMALL[op], "runs": 2 * SMALL[op]["runs"]})) == 2 * least
+
+
+def test_usual_sizes_are_those_along_which_axes_go():
+    for op in LOADS:
+        assert {*costs.AXES[op]} == {*sizes(op)} == {*costs.LEAST[op]}
 
 
 def test_units_of_lstm_are_its_hidden_layer():

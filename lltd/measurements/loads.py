@@ -4,6 +4,7 @@ Sizes have the same names for all: runs (of guesses: nets; of LSTM: trials), len
 each run is gone over (epochs, or sequences).
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -105,3 +106,8 @@ LOADS: dict[str, Callable[..., Load]] = {
     "lstm96": lstm96,
     "stream": stream,
 }
+
+
+def sizes(op: str) -> dict[str, int]:
+    """The usual size of a kernel's work, by name."""
+    return {name: known.default for name, known in inspect.signature(LOADS[op]).parameters.items()}

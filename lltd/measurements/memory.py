@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lltd.measurements.loads import LOADS
+from lltd.measurements.loads import LOADS, sizes
 
 Row = dict[str, Any]
 STATUS = Path("/proc/self/status")
@@ -55,14 +55,13 @@ def weigh(op: str, side: str, runs: int) -> None:
     import torch
 
     torch.set_num_threads(1)
-    sizes = {"length": LENGTHS[op]} if op in LENGTHS else {}
-    if op in ("latch", "lstm96", "stream"):
-        sizes["times"] = 1
-    getattr(LOADS[op](runs=1, **sizes), side)()
+    size = {"length": LENGTHS[op]} if op in LENGTHS else {}
+    if "times" in sizes(op):
+        size["times"] = 1
+    getattr(LOADS[op](**{**size, "runs": 1}), side)()
     before = _status("VmRSS")
-    outcome = getattr(LOADS[op](runs=runs, **sizes), side)()
+    getattr(LOADS[op](**{**size, "runs": runs}), side)()
     print(json.dumps({"before": before, "peak": _status("VmHWM")}))
-    del outcome
 
 
 def _status(name: str) -> int:

@@ -58,7 +58,10 @@ def counting(tmp_path_factory):
 @pytest.mark.parametrize("length", [4, 9])
 def test_operations_of_latches_are_those_of_the_code(counting, length):
     work = Stretch(runs=16, length=length, epochs=3)
-    assert counting(latch, partial(measurement.latch(work).kernel)) == roofline.arithmetic(work)
+    twice = (
+        roofline.functions(work)["noise"] // 2
+    )  # cos_sin writes the square of an angle twice; compilers do it once
+    assert counting(latch, measurement.latch(work).kernel) == roofline.arithmetic(work) + twice
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lltd import experiments, performance, philox, roofline
 from lltd.kernels import latch, native
 from lltd.kernels.latch import reference
 from lltd.kernels.lstm96 import reference as lstm96_reference
+from lltd.measurements import MEASUREMENTS
 from lltd.peers import MissingPeer
 from lltd.peers import guess as guess_peers
 from lltd.peers import latch as peers
@@ -191,15 +192,10 @@ def test_without_a_compiler_there_is_nothing_to_time(build):
         list(performance.lstm96_races(BRIEF))
     with pytest.raises(ValueError, match="stream: there is no C\\+\\+ face"):
         list(stream_races(DRAWN))
-    with pytest.raises(ValueError, match="latch: there is no ceiling"):
-        roofline.measure(TINY, repeats=1)
+    with pytest.raises(ValueError, match="roofline: there is no ceiling"):
+        MEASUREMENTS["roofline"].measure(repeats=1)
     with pytest.raises(MissingPeer, match="no C\\+\\+ compiler works here"):
         guess_peers.bare(FEW)
-
-
-def test_slope_is_the_exponent_of_a_power():
-    at = [10, 20, 40, 80]
-    assert performance.slope(at, [3e-4 * n**1.25 for n in at]) == pytest.approx(1.25)
 
 
 # --- roofline ---
@@ -230,8 +226,7 @@ def test_functions_are_counted_as_the_reference_calls_them(length):
     assert parts["noise"] == pairs * roofline.PAIR
     assert parts["wide multiplications"] == pairs / 2 * 2 * philox.ROUNDS
     work = Stretch(runs=7, length=length, epochs=2)
-    assert roofline.functions_alone(work, 1, 0) == 14 * tangents
-    assert roofline.functions_alone(work, 0, 1) == 14 * pairs / 2
+    assert roofline.functions(work) == {"tanh": 14 * tangents, "noise": 14 * pairs * 2}
 
 
 @pytest.mark.parametrize("size", [{}, {"blocks": 3, "cells": 1}], ids=str)
@@ -307,19 +302,15 @@ def test_the_bare_loop_computes_logistic_functions_as_many_as_the_kernel():
 @pytest.fixture
 def stored(results, monkeypatch):
     """Small measurements on file."""
-    monkeypatch.setattr(roofline, "ROUNDS", dict.fromkeys(roofline.ROUNDS, 2))
-    monkeypatch.setattr(roofline, "COPIED", 1000)
     monkeypatch.setattr(performance, "USUAL", TINY)
-    monkeypatch.setattr(performance, "AXES", {"runs": (2, 4), "length": (5, 7)})
+    for name in MEASUREMENTS:  # they have tests of their own
+        monkeypatch.delitem(performance.PARTS, name)
     monkeypatch.setattr(performance, "GUESSES", FEW)
     monkeypatch.setattr(performance, "TRIAL", FEW)
     monkeypatch.setattr(performance, "EACH", 100)
     monkeypatch.setattr(performance, "SHOWING", SHOWN)
     monkeypatch.setattr(performance, "DRAWING", DRAWN)
     monkeypatch.setattr(performance, "LEARNING", BRIEF)
-    monkeypatch.setattr(performance, "SHORT", BRIEF)
-    monkeypatch.setattr(performance, "LSTM96_AXES", {"trials": (2, 4), "length": (20, 30)})
-    monkeypatch.setattr(performance, "SIZES", {"blocks": (1, 2)})
     for known in (guess_peers.SEARCHES, *(module.PEERS for module in KERNELS.values())):
         for name in [name for name in known if re.search("compile|Numba|JAX|Evo", name)]:
             monkeypatch.delitem(known, name)  # they take long to compile, and tests of their own hold them
@@ -331,20 +322,12 @@ def stored(results, monkeypatch):
 def test_what_is_stored_is_read_back(stored, results):
     assert performance.path_of("latch") == results / "performance" / "latch.json"
     latch, guess, lstm = (stored[op] for op in ("latch", "guess", "lstm96"))
-    assert [(row["axis"], row["at"]) for row in latch["scaling"]] == [
-        *(("runs", 2), ("runs", 4), ("length", 5), ("length", 7))
-    ]
-    assert set(latch["ceilings"]) == {"kernel", "tanh", "noise", "fma", "copy"}
-    assert all(len(turns) == 1 and turns[0] > 0 for turns in latch["ceilings"].values())
     assert Stretch(**latch["work"]) == TINY and Guesses(**guess["work"]) == FEW
     assert len(guess["races"]) == 7 - 1 and len(guess["ways"]) == 20
     assert Showing(**stored["small_net"]["work"]) == SHOWN and Drawing(**stored["stream"]["work"]) == DRAWN
     for op, module in KERNELS.items():
         assert [row["peer"] for row in stored[op]["races"]] == list(module.PEERS)
     assert Learning(**lstm["work"]) == BRIEF
-    assert [(row["axis"], row["at"]) for row in lstm["scaling"]] == [
-        *(("trials", 2), ("trials", 4), ("length", 20), ("length", 30), ("blocks", 1), ("blocks", 2))
-    ]
     for file in stored.values():
         assert file["versions"]["torch"] == torch.__version__ and file["machine"] == experiments.machine()
 
@@ -380,7 +363,8 @@ def test_every_kernel_is_measured_beside_every_peer(op):
 
 
 def test_command_stores_and_prints(monkeypatch, capsys):
-    for known, *arguments in ((performance.RACES, "gru"), (performance.PARTS, "gru", "--store")):
+    races = [*performance.RACES, *MEASUREMENTS]
+    for known, *arguments in ((races, "gru"), (performance.PARTS, "gru", "--store")):
         assert command_line.main(["performance", *arguments]) == 2
         said = f"lltd: op is {arguments[0]!r}: one of {', '.join(known)} is needed\n"
         assert capsys.readouterr().err == said

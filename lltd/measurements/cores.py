@@ -30,6 +30,7 @@ NAME, RUNS, SHARDS = (
     4000,
     16,
 )  # what processes do; each of 64 cores has a shard, and more
+PATIENCE = 600  # seconds that workers wait for each other
 SIZES = {  # what threads do: a fifth of a second or so on one
     "latch": {"runs": 32768},
     "guess": {"runs": 131072},
@@ -88,14 +89,15 @@ def _workers(count: int, work: experiments.Experiment) -> Iterator[ProcessPoolEx
     context = get_context("spawn")
     ready = context.Barrier(count)
     with ProcessPoolExecutor(count, context, _get_ready, (ready, work.recipe.name)) as pool:
-        pool.submit(int).result()
+        for job in [pool.submit(int) for _ in range(count)]:  # a worker is started when a job finds none idle
+            job.result()
         yield pool
 
 
 def _get_ready(ready: Barrier, name: str) -> None:
     work = experiments.find(name)
     experiments.make_shard(work.compute, work.recipe.of(1), 0)
-    ready.wait()
+    ready.wait(PATIENCE)
 
 
 @contextmanager

@@ -142,6 +142,6 @@ def table(rows: list[Row]) -> list[str]:
         bits = "the same bits" if row["equal"] else "OTHER BITS"
         seconds = statistics.median(row["seconds"])
         lines.append(
-            f"  {row['count']:3}: {seconds:6.2f} s, efficiency {middle:.2f} [{low:.2f}, {high:.2f}], {bits}"
+            f"  {row['count']:3}: {seconds:7.3f} s, efficiency {middle:.2f} [{low:.2f}, {high:.2f}], {bits}"
         )
     return lines

@@ -107,7 +107,8 @@ def along(rows: Iterable[Row], op: str, axis: str, side: str) -> tuple[np.ndarra
 
 def table(rows: list[Row]) -> list[str]:
     """Lines to read: slopes of both sides over all points and the last three, and the cost of a call."""
-    lines = ["slope                 kernel               last three   reference            last three"]
+    heads = [f"{side:>20}  {'last three':>10}" for side in SIDES]
+    lines = ["  ".join((f"{'slope':19}", *heads))]
     for op, axis in dict.fromkeys((row["op"], row["axis"]) for row in rows if row["axis"] != CALL):
         cells = []
         for side in SIDES:

@@ -73,7 +73,7 @@ LIMITS: dict[str, Callable[[], Limits]] = {
 
 
 def measure(repeats: int) -> list[Row]:
-    """Rows {op, work, operations, bytes, kernel, peak, memory, alone}, the last four in seconds of each turn.
+    """Rows {op, work, real, operations, bytes, kernel, peak, memory, alone}, the last four in seconds of each turn.
 
     peak: all operations as fused ones, on registers. memory: all bytes, as a copy moves them. alone: function → all
     its values and nothing else. Raises ValueError where there is no compiler that works.
@@ -93,7 +93,8 @@ def measure(repeats: int) -> list[Row]:
             works[name] = partial(roofline.bare, BARE[name], name, values, limits.dtype)
         taken = turns(works, repeats)
         share = limits.bytes / (2 * 8 * COPIED)
-        row = {"op": op, "work": asdict(limits.work), "operations": limits.operations, "bytes": limits.bytes}
+        row = {"op": op, "work": asdict(limits.work), "real": str(limits.dtype).removeprefix("torch.")}
+        row |= {"operations": limits.operations, "bytes": limits.bytes}
         row |= {name: taken[name] for name in ("kernel", "peak")}
         row["memory"] = [share * seconds for seconds in taken["memory"]]
         rows.append({**row, "alone": {name: taken[name] for name in limits.functions}})

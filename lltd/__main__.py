@@ -229,11 +229,20 @@ def _parser() -> argparse.ArgumentParser:
     added = add("claims", claims, "settle every claim of the papers from the record")
     added.add_argument("--json", action="store_true", help="print the full rows as JSON")
 
-    added = add("performance", performance, "time the kernels against their peers, as ratios")
-    added.add_argument("name", nargs="?", metavar="OP", help="one kernel; by default all")
+    added = add(
+        "performance", performance, "time the kernels against their peers, as ratios, and what they cost"
+    )
+    added.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="one kernel, by default all; or one measurement of them all: costs, roofline, cores, start, memory, gpu",
+    )
     added.add_argument("--json", action="store_true", help="print the rows as JSON")
     added.add_argument(
-        "--store", action="store_true", help="measure what the chapter shows, a few minutes, and store it"
+        "--store",
+        action="store_true",
+        help="measure what the chapter shows, some twenty minutes, and store it",
     )
     return parser
 

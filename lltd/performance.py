@@ -12,35 +12,38 @@ import shlex
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 import lltd
-from lltd import roofline
+from lltd.clock import seconds, threads
 from lltd.experiments import results_folder
+from lltd.measurements import MEASUREMENTS
 from lltd.peers import MissingPeer
-from lltd.peers.latch import Stretch
-from lltd.peers.lstm96 import Learning
 from lltd.races import (
+    DRAWING,
     EACH,
     GUESSES,
     LEARNING,
     RACES,
     SETS,
+    SHOWING,
     TRIAL,
     USUAL,
     Race,
     guess_races,
     latch_races,
     lstm96_races,
+    small_net_races,
+    stream_races,
     ways_races,
 )
 from lltd.record import MissingRecordError, RecordError, replace_file
@@ -48,24 +51,17 @@ from lltd.stretches import machine
 
 REPEATS = 5
 AGREEMENT = 0.99  # share of the numbers: rounding may tip a run whose gradient explodes
-MEDIUM = replace(USUAL, runs=1024)  # what is changed along one axis at a time
-AXES = {
-    "runs": (64, 256, 1024, 4096, 16384),
-    "length": (10, 20, 40, 80, 160),
-    "epochs": (10, 20, 40, 80, 160),
-}
-SHORT = replace(LEARNING, sequences=4)  # the same of the LSTM of 1996
-LSTM96_AXES = {
-    "trials": (16, 64, 256, 1024, 4096),
-    "length": (20, 50, 100, 200, 500, 1000),
-    "sequences": (1, 2, 4, 8, 16),
-}
-SIZES = {"blocks": (1, 2, 3, 4)}  # of one cell each
 
 
 def measure(op: str | None = None) -> list[dict[str, Any]]:
-    """Time one kernel, or all: a row for each race, see `timed`. Raises ValueError for an unknown one."""
-    check(op, RACES)
+    """Time one kernel, or all: a row for each race, see `timed`; or take one of MEASUREMENTS, whose rows say its name.
+
+    Raises ValueError for an unknown one.
+    """
+    check(op, [*RACES, *MEASUREMENTS])
+    if op in MEASUREMENTS:
+        with threads(1):
+            return _named(op, MEASUREMENTS[op].measure(REPEATS))
     return [timed(race) for name in RACES if op in (None, name) for race in RACES[name]()]
 
 
@@ -83,16 +79,17 @@ def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
     ArithmeticError if the two do not agree: a wrong answer has no speed.
     """
     row = {name: getattr(race, name) for name in ("op", "work", "peer", "way", "items")}
-    with _one_thread():
+    with threads(1):
         # The first turn, which also builds and loads what is needed, is not counted.
         try:
             ours, theirs = race.ours(), race.theirs()
         except MissingPeer as missing:
             none = dict.fromkeys(("ours_s", "peer_s", "ratio", "low", "high"))
             return {**row, "peer": f"{race.peer} ({missing})", **none, "device": machine()}
-        if not race.ceiling and not _agreement(ours, theirs) >= AGREEMENT:
+        wanted = race.wanted() if race.wanted else ours
+        if not race.ceiling and not _agreement(wanted, theirs) >= AGREEMENT:
             raise ArithmeticError(f"{race.op}: it and {race.peer} disagree: {race.work}")
-        pairs = [(_seconds(race.ours), _seconds(race.theirs)) for _ in range(repeats)]
+        pairs = [(seconds(race.ours), seconds(race.theirs)) for _ in range(repeats)]
     ratios = [theirs / ours for ours, theirs in pairs]
     ours_s, peer_s = (statistics.median(side) for side in zip(*pairs, strict=True))
     row |= {"ours_s": ours_s, "peer_s": peer_s}
@@ -101,8 +98,15 @@ def timed(race: Race, repeats: int = REPEATS) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows of `measure` as lines to read: the work, and under it each peer."""
+    """The rows of `measure` as lines to read: the work, and under it each peer; of a measurement, its own lines."""
     lines = []
+    for name, some in groupby(rows, key=lambda row: row.get("measurement")):
+        lines += (_race_lines if name is None else MEASUREMENTS[name].table)([*some])
+    return "\n".join(lines)
+
+
+def _race_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
+    lines: list[str] = []
     for row in rows:
         title = f"{row['op']}: {row['work']} on {row['device']}"
         lines += [] if title in lines else [title]
@@ -115,27 +119,11 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"  {way}{row['ours_s']:.3g} s against {row['peer_s']:.3g} s of {row['peer']}: "
                 f"{row['ratio']:.3g} times as fast ({row['low']:.3g} to {row['high']:.3g}){rate}"
             )
-    return "\n".join(lines)
+    return lines
 
 
-def scaling(
-    axes: Mapping[str, Iterable[int]],
-    work: Stretch | Learning,
-    races: Callable[..., Iterator[Race]],
-    repeats: int = REPEATS,
-) -> list[dict[str, Any]]:
-    """The cost along each axis, for kernel and reference: rows of {axis, at, ours_s, peer_s}, median seconds."""
-    rows = []
-    for axis, at in [(axis, at) for axis, values in axes.items() for at in values]:
-        (race,) = races(replace(work, **{axis: at}), ["the plain torch reference"])
-        row = timed(race, repeats)
-        rows.append({"axis": axis, "at": at, "ours_s": row["ours_s"], "peer_s": row["peer_s"]})
-    return rows
-
-
-def slope(at: Sequence[float], seconds: Sequence[float]) -> float:
-    """The exponent b of seconds ∝ at^b, fitted by least squares to the logarithms of both."""
-    return float(np.polyfit(np.log(at), np.log(seconds), 1)[0])
+def _named(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"measurement": name, **row} for row in rows]
 
 
 def path_of(op: str) -> Path:
@@ -144,29 +132,31 @@ def path_of(op: str) -> Path:
 
 
 def store(op: str | None = None, repeats: int = REPEATS) -> list[dict[str, Any]]:
-    """Measure all that the chapter shows of one kernel, or of each, put it on file at once; returns the races' rows.
+    """Take one measurement that the chapter shows, or each, and put it on file at once; returns the rows as `measure`.
 
-    A file holds {op, date, machine, versions} and the kernel's PARTS. Raises ValueError for a kernel not shown.
+    A file holds {op, date, machine, versions} and its PARTS. Raises ValueError for what is not shown.
     """
     check(op, PARTS)
     rows = []
     for name in PARTS if op is None else [op]:
         stored = {"op": name, "date": time.strftime("%Y-%m-%d", time.gmtime())}
         stored |= {"machine": machine(), "versions": _versions()}
-        with _one_thread():
+        with threads(1):
             stored |= {part: make(repeats) for part, make in PARTS[name].items()}
         replace_file(path_of(name), (json.dumps(stored, indent=1, allow_nan=False) + "\n").encode())
-        rows += stored["races"] + stored.get("ways", [])
+        rows += stored.get("races", []) + stored.get("ways", []) + _named(name, stored.get("rows", []))
     return rows
 
 
-# What is stored of a kernel that the chapter shows: part → how it is measured, in so many turns.
+# What is stored: name of a kernel or a measurement → part → how it is measured, in so many turns.
 PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
     "latch": {
         "work": lambda repeats: asdict(USUAL),
-        "ceilings": lambda repeats: roofline.measure(USUAL, repeats),
         "races": lambda repeats: [timed(race, repeats) for race in latch_races(USUAL)],
-        "scaling": lambda repeats: scaling(AXES, MEDIUM, latch_races, repeats),
+    },
+    "small_net": {
+        "work": lambda repeats: asdict(SHOWING),
+        "races": lambda repeats: [timed(race, repeats) for race in small_net_races(SHOWING)],
     },
     "guess": {
         "work": lambda repeats: asdict(GUESSES),
@@ -176,11 +166,12 @@ PARTS: dict[str, dict[str, Callable[[int], Any]]] = {
     "lstm96": {
         "work": lambda repeats: asdict(LEARNING),
         "races": lambda repeats: [timed(race, repeats) for race in lstm96_races(LEARNING)],
-        "scaling": lambda repeats: [
-            *scaling(LSTM96_AXES, SHORT, lstm96_races, repeats),
-            *scaling(SIZES, replace(SHORT, cells=1), lstm96_races, repeats),
-        ],
     },
+    "stream": {
+        "work": lambda repeats: asdict(DRAWING),
+        "races": lambda repeats: [timed(race, repeats) for race in stream_races(DRAWING)],
+    },
+    **{name: {"rows": module.measure} for name, module in MEASUREMENTS.items()},
 }
 
 
@@ -205,28 +196,12 @@ def _agreement(ours: Tensor, theirs: Tensor) -> float:
     return torch.isclose(ours, theirs, rtol=1e-6, atol=1e-9).double().mean().item()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _versions() -> dict[str, str]:
     """What the times depend on besides the machine; a compiler by the first line it says of itself."""
     found = {"Python": platform.python_version(), "lltd": lltd.__version__}
-    for name in ("torch", "numpy", "numba", "jax"):
+    for name in ("torch", "numpy", "numba", "jax", "evotorch", "evosax"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     compiler = [*shlex.split(os.environ.get("CXX") or "c++"), "--version"]
     said = subprocess.run(compiler, capture_output=True, text=True, check=True).stdout
     return {**found, "compiler": said.splitlines()[0]}
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

@@ -1,31 +1,38 @@
-"""How near the latch kernel comes to what the machine can do: work and bytes counted, ceilings measured.
+"""What kernels must compute and move, counted, and what this machine can do at most of it.
 
 Counting rule: an addition, subtraction, multiplication, division or square root of real numbers is one operation,
 a fused multiplication and addition two. Comparisons, signs, conversions, the moving of bits and integer work count
-nothing; Philox's wide multiplications are counted apart. The counts follow lanes.hpp and cpu.cpp.
+nothing; Philox's wide multiplications are counted apart. The counts follow the C++ files; a test runs these on numbers
+that count.
 """
 
 import ctypes
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import torch
 
-from lltd.kernels import latch, native
+from lltd.kernels import guess, latch, lstm96, native
+from lltd.kernels.op import REALS
 from lltd.peers import MissingPeer
-from lltd.peers.latch import LEAD, Stretch, kernel
+from lltd.peers.latch import LEAD, Stretch
 
 SOURCE = Path(latch.__file__).with_name("ceiling.cpp")
 SIZE = 1024  # of its array
-ROUNDS = {"tanh": 2_000, "noise": 1_000, "fma": 100_000}  # 5 ms each, or about that
-COPIED = 2**23  # numbers, 64 MB: more than the caches hold
 TERMS = {"EXPM1": 13, "ATANH": 11, "SIN": 8, "COS": 9}  # of the polynomials in lanes.hpp, in double
 
 
 def horner(name: str) -> int:
     """Operations of one polynomial: a fused step for each term but the first."""
     return 2 * (TERMS[name] - 1)
+
+
+SINGLE = {"logistic": 6}  # and of that of the logistic function in single precision
+
+
+def logistic(dtype: torch.dtype) -> int:
+    """Operations of one value of the logistic function."""
+    terms = SINGLE["logistic"] if dtype == torch.float32 else TERMS["EXPM1"]
+    return 10 + 2 * (terms - 1)
 
 
 TANH = 14 + horner("EXPM1")
@@ -62,52 +69,45 @@ def working_set(length: int, lead: int = LEAD, lanes: int = 16) -> int:
     return 8 * lanes * (2 * (length + 1) + 2 * (length - lead + 1) + 4 * (1 + 2 * lead) + 2)
 
 
-def measure(work: Stretch, repeats: int) -> dict[str, list[float]]:
-    """Seconds by turns: "kernel", of the stretch; "tanh", of one; "noise", of one block of four normals.
+def functions(work: Stretch) -> dict[str, int]:
+    """Of a stretch, how many hyperbolic tangents and how many normals."""
+    blocks = -(-(work.length - LEAD) // 2)
+    return {"tanh": work.runs * work.epochs * 2 * work.length, "noise": work.runs * work.epochs * blocks * 4}
 
-    "fma" and "copy" are the seconds of one operation at the processor's peak, and of one byte to or from the
-    main memory. Raises ValueError where there is no compiler that works.
+
+def guess_operations(net: guess.Topology, dtype: torch.dtype = torch.float32) -> int:
+    """Of one step of a guessed net; drawing its weights, done once, is left out.
+
+    The kernel's units all see input, output and 1, with weight 0 where the net has no such wire.
     """
-    library = native.library(SOURCE)
-    if library is None:
-        raise ValueError("latch: there is no ceiling to measure, for want of a compiler that works")
-    x, here, there = torch.zeros(SIZE, dtype=torch.float64), *torch.ones(2, COPIED, dtype=torch.float64)
+    seen = net.hidden if net.dense else min(net.hidden, 1)
+    return net.hidden * (2 * (2 + seen) + logistic(dtype)) + 2 * (2 + net.hidden) + logistic(dtype)
 
-    def alone(name: str) -> Callable[[], object]:
-        function = library[f"lltd_ceiling_{name}"]
-        return lambda: function(ctypes.c_int64(ROUNDS[name]), ctypes.c_void_p(x.data_ptr()))
 
-    turns: dict[str, tuple[Callable[[], object], float]] = {
-        "kernel": (lambda: kernel(work), 1),
-        "tanh": (alone("tanh"), ROUNDS["tanh"] * SIZE),
-        "noise": (alone("noise"), ROUNDS["noise"] * SIZE / 4),
-        "fma": (alone("fma"), ROUNDS["fma"] * SIZE * 2),
-        "copy": (lambda: there.copy_(here), COPIED * 8 * 2),
+def lstm96_operations(net: lstm96.Topology, dtype: torch.dtype = torch.float32) -> dict[str, int]:
+    """Of one step of the LSTM of 1996 on the adding problem, its inputs drawn, and of what ends a sequence."""
+    J, cells, f = net.blocks, net.blocks * net.cells, logistic(dtype)
+    sources = net.units + net.inputs + 1
+    weights = net.blocks * (net.cells * 2 + 1 + net.cells) * sources + net.outputs * cells  # of changes
+    moved = 2 * (net.units * sources + net.outputs * (cells + 1))
+    answer = net.outputs * (4 * cells + f + 4) + cells * (2 + f + 2 + 5) + J * 3
+    return {
+        "inputs": 4,
+        "net inputs": 2 * net.units * (sources - 1),
+        "units": net.units * f + 2 * J + cells * (4 + 2 + f + 9 + 1),
+        "traces": 2 * 2 * cells * sources,
+        "end": 4 + answer + weights + moved,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in turns}
-    for turn in range(repeats + 1):
-        for name, (do, count) in turns.items():
-            began = perf_counter()
-            do()
-            if turn:  # the first builds and warms up
-                seconds[name].append((perf_counter() - began) / count)
-    return seconds
 
 
-def bare(source: Path, function: str, values: int) -> torch.Tensor:
-    """So many values of a function in a kernel's ceiling.cpp and nothing else, in single precision: what is left in x.
+def bare(source: Path, function: str, values: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """So many values of a function in a kernel's ceiling.cpp and nothing else: what is left in x.
 
     Raises MissingPeer where there is no compiler that works.
     """
-    library = native.library(source, "float")
+    library = native.library(source, REALS[dtype])
     if library is None:
         raise MissingPeer("no C++ compiler works here")
-    x = torch.zeros(SIZE)
+    x = torch.zeros(SIZE, dtype=dtype)
     library[f"lltd_ceiling_{function}"](ctypes.c_int64(-(-values // SIZE)), ctypes.c_void_p(x.data_ptr()))
     return x
-
-
-def functions_alone(work: Stretch, tanh: float, noise: float) -> float:
-    """Seconds that a stretch's tangents and normals take by themselves, given those of one tanh, one block."""
-    blocks = -(-(work.length - LEAD) // 2)
-    return work.runs * work.epochs * (2 * work.length * tanh + blocks * noise)

@@ -275,7 +275,8 @@ def test_performance_prints_ratios_and_json(lltd, monkeypatch):
 
 def test_performance_of_an_unknown_kernel_lists_the_known_ones(lltd):
     code, _, errors = lltd("performance", "gru")
-    assert code == 2 and errors == [f"lltd: op is 'gru': one of {', '.join(performance.RACES)} is needed"]
+    known = ", ".join([*performance.RACES, *performance.MEASUREMENTS])
+    assert code == 2 and errors == [f"lltd: op is 'gru': one of {known} is needed"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """The peers of random search, and of the kernel that guesses nets: they take `Guesses` and answer for each, (nets,).
 
-Those that search say which nets have all sequences right. They get their weights ready made, while ours draws its own.
+Those that search say which nets have all sequences right. They get their weights ready made, while ours draws its
+own; libraries for evolution draw theirs too, and guess other nets.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from lltd import roofline
 from lltd.kernels import guess, native
 from lltd.kernels.guess import GUESS, ORDERS, Topology
-from lltd.peers import MissingPeer
+from lltd.peers import MissingPeer, guess_evolution, guess_runs
 from lltd.systems import random_search
 from lltd.systems import trials_1996 as trials
 from lltd.systems.batches import Settings
@@ -116,32 +117,55 @@ def over_sets(way: Callable[[Guesses], Tensor], work: Guesses, sets: int) -> Ten
     return torch.cat([way(replace(work, trial=trial)) for trial in range(sets)])
 
 
-def with_torch(work: Guesses) -> Tensor:
-    """PyTorch as one writes it: A2's wires and no others, arrays (units, nets), all results into arrays at hand."""
-    return _sieved(work, _run)
+def by(run: Callable[[Tensor, Tensor], Tensor], work: Guesses) -> Tensor:
+    """The search with outputs (nets) by run(weights (52, nets), one sequence (T,))."""
+    return _sieved(work.shown[1], run, work.theta)
 
 
 def compiled(work: Guesses) -> Tensor:
-    """The same step as formulas, CHUNK of them under torch.compile, which makes loops of them."""
+    """PyTorch's step as formulas, CHUNK of them under torch.compile, which makes loops of them."""
     try:
-        return _sieved(work, _run_compiled)
+        return by(_run_compiled, work)
     except RuntimeError as error:
         raise MissingPeer("no C++ compiler works here") from error
 
 
 @torch.inference_mode()
-def _sieved(work: Guesses, run: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """The search with outputs (nets) by run(weights, one sequence): who is right stays and is put together anew."""
-    _, (inputs, lengths, targets) = work.shown
-    right, left = torch.zeros(work.nets, dtype=torch.bool), torch.arange(work.nets)
+def _sieved(shown: Lessons, run: Callable[[Tensor, Tensor], Tensor], theta: Tensor) -> Tensor:
+    """Which nets have all sequences right: who has one right stays and is put together anew."""
+    right, left = torch.zeros(theta.shape[1], dtype=torch.bool), torch.arange(theta.shape[1])
+    inputs, lengths, targets = shown
     with _flushed():
         for x, length, target in zip(
             inputs[:, :, 0].float(), lengths.tolist(), targets.tolist(), strict=True
         ):
-            ends = [run(work.theta[:, some], x[:length]) for some in left.split(BATCH)]
+            if not len(left):
+                break
+            ends = [run(theta[:, some], x[:length]) for some in left.split(BATCH)]
             left = left[(torch.cat(ends) - target).abs() < TOLERANCE]
     right[left] = True
     return right
+
+
+Evolution = Callable[[Callable[[Tensor], Tensor], int, int, float, int], tuple[Tensor, Tensor]]
+
+
+def evolved(library: Evolution, run: Callable[[Tensor, Tensor], Tensor], work: Guesses) -> Tensor:
+    """The search among as many guesses of the library's own."""
+    return _evolved(library, run, work)[1]
+
+
+def judged(library: Evolution, run: Callable[[Tensor, Tensor], Tensor], work: Guesses) -> Tensor:
+    """What the kernel says of those guesses, each step of each net computed."""
+    (theta, _), (inputs, lengths, targets) = _evolved(library, run, work), work.shown[1]
+    given = guess.ends(work.net, theta.contiguous(), inputs[:, :, 0].float().contiguous(), lengths)
+    return ((given - targets[:, None].to(given)).abs() < TOLERANCE).all(0)
+
+
+def _evolved(
+    library: Evolution, run: Callable[[Tensor, Tensor], Tensor], work: Guesses
+) -> tuple[Tensor, Tensor]:
+    return library(partial(_sieved, work.shown[1], run), work.net.weights, work.nets, SPAN, SEED)
 
 
 @contextmanager
@@ -155,6 +179,7 @@ def _flushed() -> Iterator[None]:
 
 
 def _run(theta: Tensor, x: Tensor) -> Tensor:
+    """PyTorch as one writes it: A2's wires and no others, arrays (units, nets), all results into arrays at hand."""
     by_x, bias, by_o, by_itself = (part.contiguous() for part in theta[:40].unflatten(0, (10, 4)).unbind(1))
     outer, out_bias, by_h = theta[40], theta[41], theta[42:]
     constant = {u: (bias + u * by_x, out_bias + u * outer) for u in (-1.0, 1.0)}  # all inputs there are
@@ -232,10 +257,21 @@ def _decided(ends: Tensor) -> Tensor:
     return (ends[0] > 1 - TOLERANCE).double() - (ends[0] < TOLERANCE).double()
 
 
+EVOLUTIONS: dict[
+    str, tuple[Evolution, Callable[[Tensor, Tensor], Tensor]]
+] = {  # each with what runs its nets
+    "EvoTorch, nets run by PyTorch": (guess_evolution.with_evotorch, _run),
+    "evosax, nets run by JAX": (guess_evolution.with_evosax, guess_runs.with_jax),
+}
+PLAIN = "the plain kernel"  # our own
 SEARCHES: dict[str, Callable[[Guesses], Tensor]] = {
-    "PyTorch, A2's wires alone": with_torch,
+    "PyTorch, A2's wires alone": partial(by, _run),
     "torch.compile, ten steps a call": compiled,
-    "the plain kernel": plain,
+    "NumPy": partial(by, guess_runs.with_numpy),
+    "Numba": partial(by, guess_runs.with_numba),
+    "JAX, jit of a loop": partial(by, guess_runs.with_jax),
+    **{name: partial(evolved, *parts) for name, parts in EVOLUTIONS.items()},
+    PLAIN: plain,
 }
 WAYS: dict[str, Callable[[Guesses], Tensor]] = {
     "words, then the plain kernel": by_words,

@@ -12,13 +12,11 @@ from torch import Tensor
 
 from lltd.kernels import latch
 from lltd.kernels.latch import reference
-from lltd.peers import MissingPeer
-from lltd.philox import MULTIPLIERS, ROUNDS, WEYL, Purpose
+from lltd.peers import MissingPeer, library
+from lltd.peers.words import U64, uniform, words
+from lltd.philox import Purpose
 
 SEED, LEAD, RATE, TARGET = 1, 3, 0.01, 0.8
-U64 = np.uint64  # without it NumPy and Numba would fall back to signed or to real numbers
-(M0, M1), (W0, W1) = map(U64, MULTIPLIERS), map(U64, WEYL)
-MASK, HALF, NINE, NOISE = U64(0xFFFFFFFF), U64(32), U64(9), U64(Purpose.NOISE)
 
 
 @dataclass(frozen=True)
@@ -72,21 +70,9 @@ def _compiled_epoch(length: int) -> Callable[..., Tensor]:
     return torch.compile(epoch, fullgraph=True, dynamic=False)
 
 
-def words(ids: Any, step: Any) -> tuple[Any, Any, Any, Any]:  # noqa: ANN401, arrays here, scalars there
-    """`philox.block` for noise, in unsigned 64-bit integers: NumPy's arrays or Numba's scalars."""
-    c0, c1, c2, c3 = ids & MASK, ids >> HALF, step, NOISE
-    k0, k1 = U64(SEED), U64(0)
-    for _ in range(ROUNDS):
-        p0, p1 = c0 * M0, c2 * M1
-        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & MASK, (p0 >> HALF) ^ c3 ^ k1, p0 & MASK
-        k0, k1 = (k0 + W0) & MASK, (k1 + W1) & MASK
-    return c0, c1, c2, c3
-
-
-def normals(word0: Any, word1: Any) -> tuple[Any, Any]:  # noqa: ANN401
-    """The pair of normals made of a pair of words, as in `philox.normal`."""
-    radius = np.sqrt(-2 * np.log(((word0 >> NINE) + 0.5) * 2.0**-23))
-    angle = 2 * np.pi * (((word1 >> NINE) + 0.5) * 2.0**-23)
+def normals(u: Any, v: Any) -> tuple[Any, Any]:  # noqa: ANN401, arrays here, scalars there
+    """The pair of normals made of a pair of uniform numbers, as in `philox.normal`."""
+    radius, angle = np.sqrt(-2 * np.log(u)), 2 * np.pi * v
     return radius * np.cos(angle), radius * np.sin(angle)
 
 
@@ -97,8 +83,9 @@ def with_numpy(work: Stretch) -> Tensor:
     wanted = TARGET * np.array([[-1.0], [1.0]])
     for epoch in range(work.epochs):
         w, u = theta[0], theta[1:].reshape(2, LEAD, -1).swapaxes(0, 1)
-        c0, c1, c2, c3 = words(ids, U64(epoch * blocks) + np.arange(blocks, dtype=U64)[:, None])
-        z = np.stack((*normals(c0, c1), *normals(c2, c3)), axis=1).reshape(2 * blocks, 2, -1)
+        drawn = words(ids, U64(epoch * blocks) + np.arange(blocks, dtype=U64)[:, None])
+        u0, u1, u2, u3 = map(uniform, drawn)
+        z = np.stack((*normals(u0, u1), *normals(u2, u3)), axis=1).reshape(2 * blocks, 2, -1)
         inputs = np.concatenate((u, noise * z[: work.length - LEAD]))
         x = np.zeros((work.length + 1, 2, work.runs))
         for t in range(work.length):
@@ -122,11 +109,8 @@ def with_numba(work: Stretch) -> Tensor:
 
 @cache
 def _numba_train() -> Callable[..., np.ndarray]:
-    try:
-        from numba import njit
-    except ImportError as error:
-        raise MissingPeer("not installed") from error
-    block, pair = njit(words), njit(normals)
+    njit = library("numba").njit
+    block, unit, pair = njit(words), njit(uniform), njit(normals)
 
     @njit
     def train(ids, theta, noise, length, epochs):  # noqa: ANN001, ANN202, Numba finds the types itself
@@ -138,8 +122,8 @@ def _numba_train() -> Callable[..., np.ndarray]:
                 for b in range(blocks):
                     c0, c1, c2, c3 = block(ids[run], U64(epoch * blocks + b))
                     t = LEAD + 2 * b
-                    u[0, t], u[1, t] = pair(c0, c1)
-                    u[0, t + 1], u[1, t + 1] = pair(c2, c3)
+                    u[0, t], u[1, t] = pair(unit(c0), unit(c1))
+                    u[0, t + 1], u[1, t + 1] = pair(unit(c2), unit(c3))
                 u[:, LEAD:] *= noise[run]
                 w, by_w = theta[0, run], 0.0
                 for k in range(2):
@@ -160,9 +144,50 @@ def _numba_train() -> Callable[..., np.ndarray]:
     return train
 
 
+def with_jax(work: Stretch) -> Tensor:
+    """JAX: a scan over epochs, its body the gradient of a scan over steps, all runs in each array."""
+    jax = library("jax")
+    with jax.enable_x64(True):
+        ids, theta, noise = (jax.numpy.asarray(tensor.numpy()) for tensor in work.start)
+        return torch.from_numpy(np.array(_jax_train(work.length, work.epochs)(ids.astype(U64), theta, noise)))
+
+
+@cache
+def _jax_train(length: int, epochs: int) -> Callable[..., Any]:
+    jax = library("jax")
+    jnp, blocks = jax.numpy, -(-(length - LEAD) // 2)
+
+    def normals(u, v):  # noqa: ANN001, ANN202
+        radius, angle = jnp.sqrt(-2 * jnp.log(u)), 2 * jnp.pi * v
+        return radius * jnp.cos(angle), radius * jnp.sin(angle)
+
+    def draw(ids, noise, epoch):  # noqa: ANN001, ANN202, (T - L, 2, runs)
+        u0, u1, u2, u3 = map(uniform, words(ids, epoch * blocks + jnp.arange(blocks, dtype=U64)[:, None]))
+        z = jnp.stack((*normals(u0, u1), *normals(u2, u3)), axis=1).reshape(2 * blocks, 2, -1)
+        return noise * z[: length - LEAD]
+
+    def cost(theta, inputs):  # noqa: ANN001, ANN202, summed over runs, which share nothing
+        u = theta[1:].reshape(2, LEAD, -1).swapaxes(0, 1)
+        start = jnp.zeros_like(u[0])
+        end, _ = jax.lax.scan(
+            lambda x, u_t: (jnp.tanh(theta[0] * x + u_t), None), start, jnp.concatenate((u, inputs))
+        )
+        return ((end - TARGET * jnp.array([[-1.0], [1.0]])) ** 2).sum()
+
+    @jax.jit
+    def train(ids, theta, noise):  # noqa: ANN001, ANN202
+        def epoch(theta, number):  # noqa: ANN001, ANN202
+            return theta - RATE * jax.grad(cost)(theta, draw(ids, noise, number)), None
+
+        return jax.lax.scan(epoch, theta, jnp.arange(epochs, dtype=U64))[0]
+
+    return train
+
+
 PEERS: dict[str, Callable[[Stretch], Tensor]] = {
     "the plain torch reference": eager,
     "torch.compile of the reference": compiled,
     "NumPy": with_numpy,
     "Numba": with_numba,
+    "JAX, jit of scan": with_jax,
 }

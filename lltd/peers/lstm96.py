@@ -14,7 +14,7 @@ from torch import Tensor
 from lltd import roofline
 from lltd.kernels import lstm96
 from lltd.kernels.lstm96 import Task, Topology, reference, tasks
-from lltd.peers import MissingPeer, lstm96_jax, lstm96_numba
+from lltd.peers import MissingPeer, lstm96_jax, lstm96_numba, lstm96_numpy
 from lltd.peers.guess import CEILING
 from lltd.philox import Purpose
 
@@ -146,6 +146,11 @@ def _change(V: Tensor, y: Tensor, s: Tensor, seen: Tensor, squashed: Tensor, tar
     return torch.cat((by_W.flatten(0, 1), by_V.flatten(0, 1)))
 
 
+def with_numpy(work: Learning) -> Tensor:
+    """NumPy: all trials in each array."""
+    return _by_arrays(work, partial(lstm96_numpy.learn, work.blocks, work.cells, RATE))
+
+
 def with_jax(work: Learning) -> Tensor:
     """JAX: compiled as a whole, written for one trial."""
     return _by_arrays(work, lstm96_jax.learner(work.blocks, work.cells, RATE))
@@ -222,6 +227,7 @@ PEERS: dict[str, Callable[[Learning], Tensor]] = {
     "the plain torch reference": eager,
     "PyTorch, one sum over all steps": with_torch,
     "torch.compile, ten steps a call": compiled,
+    "NumPy": with_numpy,
     "JAX, jit of vmap of scan": with_jax,
     "Numba, trial by trial": partial(with_numba, 1),
     "Numba, 256 trials side by side": partial(with_numba, 256),

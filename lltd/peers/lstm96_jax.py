@@ -1,13 +1,11 @@
 """The LSTM of 1996 in JAX: jit of vmap over trials of a scan over steps, inside a scan over sequences."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
-from lltd.peers import MissingPeer
+from lltd.peers import library
 
 
 @cache
@@ -16,12 +14,7 @@ def learner(J: int, C: int, rate: float) -> Callable[..., np.ndarray]:
 
     Raises MissingPeer.
     """
-    try:
-        import jax
-    except ImportError as error:
-        raise MissingPeer("not installed") from error
-    with _one_core():
-        jax.devices("cpu")
+    jax = library("jax")
     jnp, squash = jax.numpy, jax.nn.sigmoid
 
     def step(W, carried, given):  # noqa: ANN001, ANN202
@@ -59,17 +52,3 @@ def learner(J: int, C: int, rate: float) -> Callable[..., np.ndarray]:
 
     compiled = jax.jit(jax.vmap(learn, in_axes=-1, out_axes=-1))
     return lambda *given: np.array(compiled(*given))
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Threads begun in here stay on one core: JAX makes as many as it finds cores, and no setting of its own helps."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from lltd.peers import MissingPeer
+from lltd.peers import library
 
 
 @cache
@@ -14,10 +14,7 @@ def learner(J: int, C: int, side: int, rate: float) -> Callable[..., np.ndarray]
 
     side: so many trials at a time, innermost in all arrays, where loops may be vectorised. Raises MissingPeer.
     """
-    try:
-        from numba import njit
-    except ImportError as error:
-        raise MissingPeer("not installed") from error
+    njit = library("numba").njit
     H, F, real = J * (2 + C), J * (2 + C) + 3, np.float32
     ZERO, HALF, ONE, TWO, FOUR, RATE = map(real, (0, 0.5, 1, 2, 4, rate))  # else all becomes double precision
     P = H * F  # the first of the outputs' weights

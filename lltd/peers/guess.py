@@ -25,7 +25,7 @@ from lltd.systems.random_search import Clues, Lessons, clues, lessons, passed, s
 
 SEED, SPAN, TOLERANCE = 1, 100.0, 0.1
 CEILING = Path(guess.__file__).with_name("ceiling.cpp")
-BATCH = 4096  # nets at a time: of 512 … 65,536 within 5 % of the best for each peer on arrays
+BATCH = 4096  # nets at a time: of 512 … 16,384 within 5 % of the best for each peer on arrays
 CHUNK = 10  # steps in one compiled call: with more of them compiling takes longer, and calls no less
 TASKS: dict[str, Settings] = {
     "parity, A2": {"task": "parity", "net": "A2"},

@@ -164,7 +164,7 @@ def test_each_trial_has_a_training_set_of_its_own():
 
 
 def test_a_search_in_torch_leaves_the_smallest_numbers_as_they_were():
-    guess_peers.with_torch(FEW)
+    guess_peers.SEARCHES["PyTorch, A2's wires alone"](FEW)
     assert torch.tensor(1e-30) * torch.tensor(1e-10) > 0
 
 

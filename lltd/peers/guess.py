@@ -25,9 +25,7 @@ from lltd.systems.random_search import Clues, Lessons, clues, lessons, passed, s
 
 SEED, SPAN, TOLERANCE = 1, 100.0, 0.1
 CEILING = Path(guess.__file__).with_name("ceiling.cpp")
-BATCH = (
-    4096  # nets at a time: of 1000 … 65,536 about the best for either peer, their arrays in the second cache
-)
+BATCH = 4096  # nets at a time: of 512 … 16,384 within 5 % of the best for each peer on arrays
 CHUNK = 10  # steps in one compiled call: with more of them compiling takes longer, and calls no less
 TASKS: dict[str, Settings] = {
     "parity, A2": {"task": "parity", "net": "A2"},
@@ -36,6 +34,8 @@ TASKS: dict[str, Settings] = {
     "parity, A1, n = 1": {"task": "parity", "net": "A1, n = 1"},
     "2-sequence, A2": {"task": "two_sequence", "noise": 0.2**0.5, "net": "A2"},
 }
+Run = Callable[[Tensor, Tensor], Tensor]  # weights (P, nets), one sequence (T,) → outputs (nets)
+Evolution = Callable[[Callable[[Tensor], Tensor], int, int, float, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def over_sets(way: Callable[[Guesses], Tensor], work: Guesses, sets: int) -> Ten
     return torch.cat([way(replace(work, trial=trial)) for trial in range(sets)])
 
 
-def by(run: Callable[[Tensor, Tensor], Tensor], work: Guesses) -> Tensor:
-    """The search with outputs (nets) by run(weights (52, nets), one sequence (T,))."""
+def by(run: Run, work: Guesses) -> Tensor:
+    """The search, its nets run by `run`."""
     return _sieved(work.shown[1], run, work.theta)
 
 
@@ -131,7 +131,7 @@ def compiled(work: Guesses) -> Tensor:
 
 
 @torch.inference_mode()
-def _sieved(shown: Lessons, run: Callable[[Tensor, Tensor], Tensor], theta: Tensor) -> Tensor:
+def _sieved(shown: Lessons, run: Run, theta: Tensor) -> Tensor:
     """Which nets have all sequences right: who has one right stays and is put together anew."""
     right, left = torch.zeros(theta.shape[1], dtype=torch.bool), torch.arange(theta.shape[1])
     inputs, lengths, targets = shown
@@ -147,24 +147,19 @@ def _sieved(shown: Lessons, run: Callable[[Tensor, Tensor], Tensor], theta: Tens
     return right
 
 
-Evolution = Callable[[Callable[[Tensor], Tensor], int, int, float, int], tuple[Tensor, Tensor]]
-
-
-def evolved(library: Evolution, run: Callable[[Tensor, Tensor], Tensor], work: Guesses) -> Tensor:
+def evolved(library: Evolution, run: Run, work: Guesses) -> Tensor:
     """The search among as many guesses of the library's own."""
     return _evolved(library, run, work)[1]
 
 
-def judged(library: Evolution, run: Callable[[Tensor, Tensor], Tensor], work: Guesses) -> Tensor:
+def judged(library: Evolution, run: Run, work: Guesses) -> Tensor:
     """What the kernel says of those guesses, each step of each net computed."""
     (theta, _), (inputs, lengths, targets) = _evolved(library, run, work), work.shown[1]
     given = guess.ends(work.net, theta.contiguous(), inputs[:, :, 0].float().contiguous(), lengths)
     return ((given - targets[:, None].to(given)).abs() < TOLERANCE).all(0)
 
 
-def _evolved(
-    library: Evolution, run: Callable[[Tensor, Tensor], Tensor], work: Guesses
-) -> tuple[Tensor, Tensor]:
+def _evolved(library: Evolution, run: Run, work: Guesses) -> tuple[Tensor, Tensor]:
     return library(partial(_sieved, work.shown[1], run), work.net.weights, work.nets, SPAN, SEED)
 
 
@@ -257,9 +252,7 @@ def _decided(ends: Tensor) -> Tensor:
     return (ends[0] > 1 - TOLERANCE).double() - (ends[0] < TOLERANCE).double()
 
 
-EVOLUTIONS: dict[
-    str, tuple[Evolution, Callable[[Tensor, Tensor], Tensor]]
-] = {  # each with what runs its nets
+EVOLUTIONS: dict[str, tuple[Evolution, Run]] = {  # each with what runs its nets
     "EvoTorch, nets run by PyTorch": (guess_evolution.with_evotorch, _run),
     "evosax, nets run by JAX": (guess_evolution.with_evosax, guess_runs.with_jax),
 }

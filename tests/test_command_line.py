@@ -397,4 +397,4 @@ def test_ctrl_c_keeps_whole_shards_and_says_so(results, workers):
     kept = list(folder.glob("[0-9]*.npz"))
     assert 3 <= len(kept) < 30
     for path in kept:
-        assert np.all(np.isfinite(load(path, recipe)["total"]))
+        assert np.all(np.isfinite(load(path, recipe, recipe.shard)["total"]))

@@ -81,7 +81,7 @@ def trusting(path, recipe, runs=None):
 
 def test_marathon_sees_what_a_reader_executes_or_misreads(monkeypatch):
     monkeypatch.setattr(laboratory, "load", trusting)
-    counts, complaints = faults.count("malicious file", laboratory.few(40))
+    counts, complaints = faults.count("malicious file", lambda count: range(12))
     assert counts["executed"] > 0 and counts["lost"] > 0 and complaints
     fitted = "one bit flipped, checksum made to fit: contents of arrays"
     counts, complaints = faults.count(fitted, laboratory.few(40))

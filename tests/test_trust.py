@@ -82,7 +82,7 @@ def trusting(path, recipe, runs=None):
 def test_marathon_sees_what_a_reader_executes_or_misreads(monkeypatch):
     monkeypatch.setattr(laboratory, "load", trusting)
     counts, complaints = faults.count("malicious file", lambda count: range(12))
-    assert counts["executed"] > 0 and counts["lost"] > 0 and complaints
+    assert counts["executed"] > 0 and len(complaints) >= counts["executed"]
     fitted = "one bit flipped, checksum made to fit: contents of arrays"
     counts, complaints = faults.count(fitted, laboratory.few(40))
     assert counts["lost"] > 5 and len(complaints) >= counts["lost"]

@@ -73,9 +73,10 @@ def test_the_table_shows_the_stored_counts():
 def trusting(path, recipe, runs=None):
     """A reader that believes what it finds, as np.load does if it is told to."""
     if path.read_bytes()[:1] == b"\x80":
-        return pickle.loads(path.read_bytes())
+        pickle.loads(path.read_bytes())
+        return Record(recipe, {})
     with np.load(path, allow_pickle=True) as file:
-        arrays = {name: file[name] for name in file.files if name not in ("recipe", "digest")}
+        arrays = {name: np.asarray(file[name]) for name in file.files if name not in ("recipe", "digest")}
     return Record(recipe, arrays)
 
 

@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 from laboratory import BESIDE, SEVERAL, SLOW, Cases, Laboratory, Outcome, Said
+from tqdm import tqdm
 
 from lltd import experiments
 from lltd.code_digest import code_digest
@@ -29,6 +31,7 @@ def child(work: Callable[[], int | None]) -> int:
     if pid:
         return pid
     code = 1
+    tqdm.set_lock(threading.RLock())  # its own is shared with children, and one that is killed may hold it
     try:
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
             code = work() or 0

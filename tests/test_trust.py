@@ -73,16 +73,17 @@ def test_the_table_shows_the_stored_counts():
 def trusting(path, recipe, runs=None):
     """A reader that believes what it finds, as np.load does if it is told to."""
     if path.read_bytes()[:1] == b"\x80":
-        return pickle.loads(path.read_bytes())
+        pickle.loads(path.read_bytes())
+        return Record(recipe, {})
     with np.load(path, allow_pickle=True) as file:
-        arrays = {name: file[name] for name in file.files if name not in ("recipe", "digest")}
+        arrays = {name: np.asarray(file[name]) for name in file.files if name not in ("recipe", "digest")}
     return Record(recipe, arrays)
 
 
 def test_marathon_sees_what_a_reader_executes_or_misreads(monkeypatch):
     monkeypatch.setattr(laboratory, "load", trusting)
-    counts, complaints = faults.count("malicious file", laboratory.few(40))
-    assert counts["executed"] > 0 and counts["lost"] > 0 and complaints
+    counts, complaints = faults.count("malicious file", lambda count: range(12))
+    assert counts["executed"] > 0 and len(complaints) >= counts["executed"]
     fitted = "one bit flipped, checksum made to fit: contents of arrays"
     counts, complaints = faults.count(fitted, laboratory.few(40))
     assert counts["lost"] > 5 and len(complaints) >= counts["lost"]

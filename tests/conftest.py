@@ -1,6 +1,7 @@
 """What several test modules share: a results folder of their own, and a small experiment."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from lltd.kernels import native
 settings.register_profile("book", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("book")
 HERE = Path(__file__).parent
+# Tests interrupt processes, as Ctrl-C does. A shell that runs them in the background has it ignored from the start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

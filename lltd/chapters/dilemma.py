@@ -34,8 +34,8 @@ NAMES = tuple(
     "dilemma/survival",
     version=1,
     seed=2001,
-    runs=len(NAMES) * 2 * 2000,
-    shard=len(NAMES) * 2 * 100,
+    runs=len(NAMES) * 2 * 20_000,
+    shard=len(NAMES) * 2 * 200,
     parameters={
         "common": {"steps": STEPS, "sizes": SIZES},
         "vary": {"unit": list(NAMES), "way": list(WAYS)},

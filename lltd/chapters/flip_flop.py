@@ -93,7 +93,7 @@ def _epochs(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "flip_flop/grid",
     version=1,
     seed=1993,
-    runs=len(CASES) * 50 * 2000,
+    runs=len(CASES) * 50 * 20_000,
     shard=len(CASES) * 50 * 250,
     parameters={"common": READING, "cases": list(CASES.values()), "vary": GRID},
 )

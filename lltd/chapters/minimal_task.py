@@ -103,8 +103,8 @@ def _outcomes(recipe: Recipe, ids: Tensor, keep: tuple[str, ...]) -> dict[str, n
     "minimal_task/density",
     version=1,
     seed=1993,
-    runs=25 * 25 * 1000,
-    shard=25 * 25 * 40,
+    runs=25 * 25 * 10_000,
+    shard=25 * 25 * 100,
     parameters={"common": READING, "vary": {"weight": WEIGHTS, "noise": NOISES}},
     flips=0.01,
 )
@@ -117,8 +117,8 @@ def density(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "minimal_task/length",
     version=1,
     seed=1994,
-    runs=5 * 20 * 4000,
-    shard=5 * 20 * 80,
+    runs=5 * 20 * 40_000,
+    shard=5 * 20 * 400,
     parameters={
         "common": READING,
         "cases": [

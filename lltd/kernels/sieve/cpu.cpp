@@ -1,5 +1,6 @@
 // Guessed nets put to the test on a CPU: the same mathematics as reference.py, and no step computed twice.
 
+#include <cstring>
 #include <memory>
 
 #include "guess/net.hpp"
@@ -126,11 +127,7 @@ struct Known {
   struct alignas(ROW * sizeof(Real)) Row {
     Real unit[ROW];
     Real output() const { return unit[UNITS - 1]; }
-    bool operator==(const Row& other) const {
-      uint32_t differ = 0;
-      for (int u = 0; u < ROW; u++) differ |= bits<uint32_t>(unit[u]) ^ bits<uint32_t>(other.unit[u]);
-      return !differ;
-    }
+    bool operator==(const Row& other) const { return !std::memcmp(unit, other.unit, sizeof unit); }
   };
 
   uint8_t next[SYMBOLS][STATES + 1];  // of a state, after a symbol; NONE: not computed yet
@@ -216,9 +213,10 @@ struct Walks {
     for (; sequence < lessons.symbols.shape[0]; sequence++, t = state = 0) {
       const uint8_t* symbols = lessons.of(sequence);
       const int64_t length = lessons.lengths[sequence];
+      const int64_t before = t;
       if (state != NONE) t = known.follow(symbols, t, length, state);
       if (t < length) {
-        if (state != NONE)
+        if (t > before || !t)  // else the lane holds this state
           for (int u = 0; u < Net::UNITS; u++) value(u, i) = known.states[state].unit[u];
         x[i] = lessons.alphabet.data[symbols[t]];
         return true;

@@ -392,3 +392,45 @@ def test_mark_of_the_paper_holds_value_and_band():
 def test_mark_of_the_paper_demands_a_band_around_the_value():
     with pytest.raises(ValueError, match="low=11"):
         figures.paper_mark(plt.subplots()[1], 0, 10, 11, 12)
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_breadth_is_what_one_can_measure_on_the_picture(axis, scale):
+    figure, ax = plt.subplots(figsize=(6.5, 5.2))
+    ax.set(**{f"{axis}scale": scale, f"{axis}lim": (1, 100)})
+    (ax.axhspan if axis == "y" else ax.axvspan)(30, 60, color="black", lw=0)
+    ax.axis("off")
+    widest = figures.breadth(ax, [2, 30], [2, 60], axis)
+    raw = io.BytesIO()
+    figure.savefig(raw, dpi=720)
+    with Image.open(raw) as picture:
+        dark = np.asarray(picture.convert("L")) < 128
+    pixels = dark.any(1 if axis == "y" else 0).sum()
+    assert widest == pytest.approx(pixels / 10, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("ends", "axis", "message"),
+    [
+        ((1, 2), "z", "x or y"),
+        ((2, 1), "y", "low to high"),
+        ((0, np.inf), "y", "finite"),
+        ((0, 1), "y", "log"),
+    ],
+)
+def test_breadth_demands_intervals_that_can_be_drawn(ends, axis, message):
+    _, ax = plt.subplots()
+    ax.set(yscale="log", ylim=(1, 10))
+    with pytest.raises(ValueError, match=message):
+        figures.breadth(ax, *ends, axis)
+
+
+def test_the_broadest_of_some_intervals_is_named_beside_a_line_or_a_mark():
+    _, (left, right) = plt.subplots(1, 2)
+    left.set_ylim(0, 1)
+    right.set_ylim(0, 10)
+    drawn = (left, 0.2, [0.3, 0.5]), (right, 1, 2)
+    widest = f"{figures.breadth(left, 0.2, 0.5):.2f}"
+    assert figures.broadest(*drawn) == f"broadest 95 % interval: {widest} pt; lines: 1.6 pt"
+    assert figures.broadest(*drawn, mark="dots", size=8).endswith("dots: 8 pt")

@@ -2,8 +2,8 @@
 
 Its argument says which part to make, all from the record, the recipes and the environment at build time:
 `address` and `replay` follow one run by its number, `remake` shows how to make a result again, `differences`
-lists what each experiment allows another machine, `faults` counts what became of damage, `results` describes
-every result, and `versions` what the pages are built with.
+lists what each experiment allows another machine, `faults` counts what became of damage, `figures` tells how sure
+the main figures are, `results` describes every result, and `versions` what the pages are built with.
 """
 
 import platform
@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 from typing import Any
 
+import main_figures
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
@@ -155,6 +156,12 @@ def faults() -> str:
     )
 
 
+def figures(book: Path) -> str:
+    """Return the table of the main figures, as the stored notebooks in this folder draw them."""
+    body = f"<tbody>{main_figures.rows(book)}</tbody>"
+    return table("The main figures: runs, and the broadest 95 % interval as drawn", main_figures.HEADS, body)
+
+
 def listing() -> str:
     """Return the table of all results, and the size of the record."""
     bodies = "".join(body(one) for one in results())
@@ -275,6 +282,7 @@ class Provenance(Directive):
         tables = {
             "differences": differences,
             "faults": faults,
+            "figures": lambda: figures(Path(env.srcdir) / "book"),
             "results": listing,
             "versions": lambda: versions(Path(env.srcdir) / "requirements.txt"),
         }

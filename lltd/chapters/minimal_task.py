@@ -14,6 +14,7 @@ from lltd.experiments import experiment, read
 from lltd.kernels.latch import reference
 from lltd.philox import Purpose, normal
 from lltd.record import Recipe, Record
+from lltd.resampling import statistic_interval
 from lltd.rules import Count, Row, adopted, at_least, at_most, corrected, equation, proved, trend
 from lltd.systems import tanh_latch
 from lltd.tasks import latch as latch_task
@@ -240,11 +241,24 @@ def total(record: Record, cells: np.ndarray, checkpoint: int = -1) -> Count:
 
 def median_waits(weight: float, rule: str) -> tuple[np.ndarray, np.ndarray]:
     """Lengths T, and the median epochs to success at each from the record; infinite where most runs were cut."""
+    lengths, waits = _waits(weight, rule)
+    return lengths, np.median(waits, axis=1)
+
+
+def median_intervals(weight: float, rule: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 95 % intervals of these medians, where both are finite."""
+    ends = np.array([statistic_interval(runs, "median") for runs in _waits(weight, rule)[1]])
+    low, high = ends[np.isfinite(ends).all(1)].T
+    return low, high
+
+
+def _waits(weight: float, rule: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths T, and at each the epochs to success of its runs, (lengths, runs); infinite where a run was cut."""
     record = read("minimal_task/epochs")
-    waits = np.where(record["epochs"] < 0, np.inf, record["epochs"]).reshape(-1, len(record.recipe.cells))
     cells = record.where(weight=weight, rule=rule)
+    epochs = record.by_cell("epochs")[cells]
     lengths = [cell["length"] for cell, chosen in zip(record.recipe.cells, cells, strict=True) if chosen]
-    return np.array(lengths), np.median(waits[:, cells], axis=0)
+    return np.array(lengths), np.where(epochs < 0, np.inf, epochs)
 
 
 def keeps(record: Record, reading: str, checkpoint: int) -> dict[str, bool]:

@@ -11,15 +11,10 @@ from sphinx.errors import ExtensionError
 from lltd import experiments
 
 BROADEST = re.compile(r"^broadest 95 % interval: ([\d.]+) (\w+); (\w+): ([\d.]+) \w+$", re.MULTILINE)
-HEADS = (
-    "Figure",
-    "Runs a point: printed",
-    "Here",
-    "Broadest interval",
-    "Beside",
-    "Computed in",
-    "As thin takes",
-)
+HEADS = ("Figure", "Runs a point", "In print", "Broadest interval", "Computed in, on", "As thin takes")
+MAKE = re.compile(
+    r"\(\w+\)|Processor|@.*|, \d+ cores"
+)  # left out of a machine's name, which stands in full elsewhere
 
 
 class MainFigure(NamedTuple):
@@ -96,20 +91,27 @@ def _row(book: Path, one: MainFigure) -> str:
     runs = sorted({recipe.runs // len(recipe.cells) for recipe in recipes})
     notes = [experiments.provenance(name) for name in one.results]
     seconds = sum(note.get("seconds", 0) for note in notes)
-    machines = "; ".join(sorted({note.get("machine", "unknown") for note in notes}))
+    makes = {" ".join(MAKE.sub(" ", note.get("machine", "unknown")).split()) for note in notes}
     more = (
-        "is so" if drawn.times <= 1 else f"{drawn.times:.2g} times the runs, {_time(drawn.times * seconds)}"
+        "is so"
+        if drawn.times <= 1
+        else f"{_count(drawn.times)} times the runs, {_time(drawn.times * seconds)}"
     )
     cells = (
-        one.printed,
         " to ".join(f"{count:,}" for count in dict.fromkeys((runs[0], runs[-1]))),
-        f"{drawn.interval:g} {drawn.unit}",
-        f"{drawn.mark}, {drawn.size:g} {drawn.unit}",
-        f"{_time(seconds)}, {machines}",
+        one.printed,
+        f"{drawn.interval:.1f} {drawn.unit}; {drawn.mark}: {drawn.size:g} {drawn.unit}",
+        f"{_time(seconds)}, {' and '.join(sorted(makes))}",
         more,
     )
-    link = f'<a href="{one.page}.html">{one.page}</a>, {escape(one.heading)}'
-    return f'<th scope="row">{link}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    link = f'{one.page}: <a href="{one.page}.html">{escape(one.heading)}</a>'
+    return f'<th scope="row">{link}</th>' + "".join(
+        f'<td class="words">{escape(cell)}</td>' for cell in cells
+    )
+
+
+def _count(times: float) -> str:
+    return f"{times:.1f}" if times < 10 else f"{times:,.0f}"
 
 
 def _time(seconds: float) -> str:

@@ -341,8 +341,8 @@ def test_margins_and_rates_must_be_positive():
 
 
 def test_cases_and_readings_are_found_on_the_record():
-    assert chapter.waits("all steps").shape == (50, 2000)
-    assert chapter.waits("learnable steps, w fixed", length=100).shape == (5, 2000)
+    assert chapter.waits("all steps").shape == (50, 20_000)
+    assert chapter.waits("learnable steps, w fixed", length=100).shape == (5, 20_000)
     default = chapter.under("all steps")  # the same setting on the sparse grid, with runs of its own
     dense = [
         chapter.waits("all steps", length=T, noise=s) for T in (10, 40, 70, 100) for s in (0.2, 0.6, 1.0)

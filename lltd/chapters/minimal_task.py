@@ -43,7 +43,7 @@ WEIGHTS = [0.5 + 0.125 * i for i in range(25)]
 NOISES = [0.04 * i for i in range(25)]
 LENGTHS = list(range(5, 101, 5))
 WRONG = {"learn_weight": False, "start": "wrong"}
-BUDGET = sorted({round(10 ** (k / 8)) for k in range(45)})  # 1 … 316,228 epochs, eight to a decade
+BUDGET = sorted({round(10 ** (k / 32)) for k in range(177)})  # 1 … 316,228 epochs, up to 32 to a decade
 
 # Where the paper is silent: each reading changes one setting of the default.
 READINGS: dict[str, dict[str, Any]] = {
@@ -177,8 +177,8 @@ def controls(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "minimal_task/epochs",
     version=1,
     seed=1997,
-    runs=len(WAITS) * 200,
-    shard=len(WAITS) * 4,
+    runs=len(WAITS) * 4000,
+    shard=len(WAITS) * 25,
     parameters={
         "common": {**READING, **WRONG, "target": 0.99, "checkpoints": BUDGET},
         "cases": WAITS,

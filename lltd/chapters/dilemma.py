@@ -24,7 +24,7 @@ from lltd.record import Recipe
 from lltd.rules import Count, Row, at_least, corrected, equation, proved, quoted, trend
 
 STEPS = 1000
-SIZES = [round(10 ** (k / 12 - 3), 6) for k in range(43)]  # 0.001 … 3.16, twelve to a decade
+SIZES = [round(10 ** (k / 48 - 3), 6) for k in range(169)]  # 0.001 … 3.16, forty-eight to a decade
 NAMES = tuple(
     unit.name for unit in bit_memories.KNOWN
 )  # other chapters add theirs, and their own experiments

@@ -219,7 +219,7 @@ def nearest_1000(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 
 @experiment(
-    "adding/literal_1000", seed=1011, **_declared(_cases("adding/literal_1000"), count=32, together=16)
+    "adding/literal_1000", seed=1011, **_declared(_cases("adding/literal_1000"), count=64, together=16)
 )
 def literal_1000(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """T = 1000, to the letter."""

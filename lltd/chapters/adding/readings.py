@@ -181,7 +181,7 @@ def nearest_lengths(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
 
 
 @experiment(
-    "adding/literal_lengths", seed=1006, **_declared(_cases("adding/literal_lengths"), count=128, together=32)
+    "adding/literal_lengths", seed=1006, **_declared(_cases("adding/literal_lengths"), count=512, together=32)
 )
 def literal_lengths(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """T = 20, 50 and 200, to the letter."""

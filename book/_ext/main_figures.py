@@ -12,9 +12,8 @@ from lltd import experiments
 
 BROADEST = re.compile(r"^broadest 95 % interval: ([\d.]+) (\w+); (\w+): ([\d.]+) \w+$", re.MULTILINE)
 HEADS = ("Figure", "Runs a point", "In print", "Broadest interval", "Computed in, on", "As thin takes")
-MAKE = re.compile(
-    r"\(\w+\)|Processor|@.*|, \d+ cores"
-)  # left out of a machine's name, which stands in full elsewhere
+# Left out of a machine's name, which stands in full in the table of all results.
+MAKE = re.compile(r"\(\w+\)|Processor|@.*|, \d+ cores")
 
 
 class MainFigure(NamedTuple):

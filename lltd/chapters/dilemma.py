@@ -258,6 +258,7 @@ def _paths(unit: Unit, way: str, size: float) -> list[list[list[int]]]:
     return (100 * read / read[0].abs()).round().int().permute(1, 2, 0).tolist()
 
 
+DOT = 8  # points of type across
 FLOOR = 7e-4  # drawn here: survives not even the grid's least noise
 NOWHERE = -1.78  # drawn here: a gradient that is zero at once
 TITLES = {"state": "noise in the state", "input": "noise in the input"}
@@ -310,7 +311,7 @@ def _draw_point(ax: Axes, point: Point, way: str) -> None:
     x, y = max(point.rate, NOWHERE), max(one.size, FLOOR)
     colour = COLOURS[_colour(name)]
     ax.plot([x, x], [max(one.low, FLOOR), one.high], color=colour, lw=1.2)
-    ax.plot(x, y, "o", color=colour, mfc=colour if point.unit.trapped else "white", ms=8, mew=1.6)
+    ax.plot(x, y, "o", color=colour, mfc=colour if point.unit.trapped else "white", ms=DOT, mew=1.6)
     if name in LABELS[way]:
         text, right, up = LABELS[way][name]
         side = "center" if abs(right) < 9 else "left" if right > 0 else "right"

@@ -41,6 +41,13 @@ FREEDOM = (("w fixed", False), ("w free", True))
 SHARE = 0.9  # a run has converged when this share of fresh ends lies on the right side
 WEIGHTS = [0.5 + 0.125 * i for i in range(25)]
 NOISES = [0.04 * i for i in range(25)]
+# Cells of Fig. 2a through which the contour of one half runs where the share is nearly level.
+CONTOUR = [
+    {"weight": w, "noise": s}
+    for w in WEIGHTS
+    for s in NOISES
+    if (1.125 <= w <= 3.125 and NOISES[6] <= s <= NOISES[13]) or (2.875 <= w <= 3.125 and s < NOISES[6])
+]
 LENGTHS = list(range(5, 101, 5))
 WRONG = {"learn_weight": False, "start": "wrong"}
 BUDGET = sorted({round(10 ** (k / 32)) for k in range(177)})  # 1 … 316,228 epochs, up to 32 to a decade
@@ -112,6 +119,20 @@ def _outcomes(recipe: Recipe, ids: Tensor, keep: tuple[str, ...]) -> dict[str, n
 def density(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     """Fig. 2a: how often gradient descent converges, over initial weight and noise."""
     return _outcomes(recipe, ids, ("right",))
+
+
+@experiment(
+    "minimal_task/contour",
+    version=1,
+    seed=2003,
+    runs=len(CONTOUR) * 80_000,
+    shard=len(CONTOUR) * 2000,
+    parameters={"common": READING, "cases": CONTOUR},
+    flips=0.01,
+)
+def contour(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
+    """More runs of the cells of Fig. 2a in which its contour would be broader than a line."""
+    return {"converged": converged(_outcomes(recipe, ids, ("right",))["right"][:, 0])}
 
 
 @experiment(

@@ -32,7 +32,6 @@ def test_what_a_page_prints_below_the_heading_is_read(tmp_path):
     page = notebook(tmp_path, "and\nbroadest 95 % interval: 3.20 pt; dots: 1.6 pt\n", "nothing")
     found = main_figures.breadth(page, "Lengths")
     assert found == main_figures.Breadth(3.2, "pt", "dots", 1.6)
-    assert found.times == pytest.approx(4)  # half as broad
 
 
 @pytest.mark.parametrize("times", [0, 2])
@@ -52,9 +51,7 @@ def test_every_figure_is_on_its_page_and_its_results_on_record():
         assert f"{min(recipe.runs // len(recipe.cells) for recipe in recipes):,}" in row
 
 
-def test_what_is_as_thin_as_its_mark_needs_no_more_runs():
-    for one, row in zip(
-        main_figures.MAIN, re.findall("<tr>(.*?)</tr>", main_figures.rows(BOOK)), strict=True
-    ):
-        drawn = main_figures.breadth(BOOK / f"{one.page}.ipynb", one.heading)
-        assert row.endswith(">is so</td>") == (drawn.interval <= drawn.size)
+@pytest.mark.parametrize("one", main_figures.MAIN, ids=lambda one: f"{one.page}: {one.heading}")
+def test_no_interval_is_broader_than_what_the_figure_is_drawn_with(one):
+    drawn = main_figures.breadth(BOOK / f"{one.page}.ipynb", one.heading)
+    assert 0 < drawn.interval <= drawn.size

@@ -131,6 +131,28 @@ def test_eighteen_runs_of_a_cell_are_its_first_trials():
     assert trials == 18 and hits[cell] == minimal_task.converged(record["right"][ids, 0]).sum()
 
 
+def test_more_runs_are_counted_in_the_cells_of_the_contour_and_there_alone():
+    record, more = experiments.read("minimal_task/density"), experiments.read("minimal_task/contour")
+    hits, runs = minimal_task.density_counts()
+    first, every = minimal_task.counts(record)
+    also, again = more.by_cell("converged").sum(1), more.recipe.runs // len(minimal_task.CONTOUR)
+    assert runs.sum() == first.size * every + also.size * again and hits.sum() == first.sum() + also.sum()
+    for cell, count in zip(minimal_task.CONTOUR, also, strict=True):
+        place = minimal_task.WEIGHTS.index(cell["weight"]), minimal_task.NOISES.index(cell["noise"])
+        own = first.reshape(hits.shape)[place]
+        assert runs[place] == every + again and hits[place] == own + count
+        spread = math.sqrt(count / again * (1 - count / again) * (1 / every + 1 / again))
+        assert abs(own / every - count / again) < 5 * spread  # two records, other seeds, the same share
+
+
+def test_the_contour_has_more_runs_wherever_the_share_is_nearly_level():
+    hits, runs = minimal_task.density_counts()
+    share = hits / runs
+    slope = np.hypot(*np.gradient(share))  # a cell
+    level = (abs(share - 0.5) < 0.1) & (slope < 0.08)
+    assert level.sum() > 50 and (runs[level] > runs.min()).all()
+
+
 def test_no_result_is_older_than_its_code():
     assert experiments.code_findings("minimal_task") == []
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from sphinx.errors import ExtensionError
 from lltd import experiments
 
 BROADEST = re.compile(r"^broadest 95 % interval: ([\d.]+) (\w+); (\w+): ([\d.]+) \w+$", re.MULTILINE)
-HEADS = ("Figure", "Runs a point", "In print", "Broadest interval", "Computed in, on", "As thin takes")
+HEADS = ("Figure", "Runs a point", "In print", "Broadest interval", "Computed in, on")
 # Left out of a machine's name, which stands in full in the table of all results.
 MAKE = re.compile(r"\(\w+\)|Processor|@.*|, \d+ cores")
 
@@ -28,12 +29,17 @@ class MainFigure(NamedTuple):
 OURS = "no such figure"
 LENGTHS = ("lengths", "500", "1000")
 MAIN = (
-    MainFigure("minimal_task", "Figure 2a: over weight and noise", ("minimal_task/density",), "18"),
+    MainFigure(
+        "minimal_task",
+        "Figure 2a: over weight and noise",
+        ("minimal_task/density", "minimal_task/contour"),
+        "18",
+    ),
     MainFigure("minimal_task", "Figure 2b: over the length", ("minimal_task/length",)),
     MainFigure("minimal_task", "The price of a long sequence", ("minimal_task/epochs",), OURS),
     MainFigure("flip_flop", "The experiment", ("flip_flop/grid",)),
     MainFigure("dilemma", "Every memory in one picture", ("dilemma/survival",), OURS),
-    MainFigure("optimizers", "The results of 1994, and ours", ("optimizers/methods",)),
+    MainFigure("optimizers", "The results of 1994, and ours", ("optimizers/methods", "optimizers/longest")),
     MainFigure("random_search", "What a mean of ten can say", ("random_search/many",), "10"),
     MainFigure("lstm", "Without a part", ("lstm/ablations", "lstm/forget_gate"), OURS),
     MainFigure(
@@ -55,11 +61,6 @@ class Breadth(NamedTuple):
     unit: str
     mark: str
     size: float
-
-    @property
-    def times(self) -> float:
-        """How many times the runs would make the interval as thin as the mark: it shrinks with their square root."""
-        return (self.interval / self.size) ** 2
 
 
 def breadth(page: Path, heading: str) -> Breadth:
@@ -86,22 +87,15 @@ def rows(book: Path) -> str:
 
 def _row(book: Path, one: MainFigure) -> str:
     drawn = breadth(book / f"{one.page}.ipynb", one.heading)
-    recipes = [experiments.find(name).recipe for name in one.results]
-    runs = sorted({recipe.runs // len(recipe.cells) for recipe in recipes})
+    runs = sorted(_runs_a_point(one.results).values())
     notes = [experiments.provenance(name) for name in one.results]
     seconds = sum(note.get("seconds", 0) for note in notes)
     makes = {" ".join(MAKE.sub(" ", note.get("machine", "unknown")).split()) for note in notes}
-    more = (
-        "is so"
-        if drawn.times <= 1
-        else f"{_count(drawn.times)} times the runs, {_time(drawn.times * seconds)}"
-    )
     cells = (
         " to ".join(f"{count:,}" for count in dict.fromkeys((runs[0], runs[-1]))),
         one.printed,
         f"{drawn.interval:.1f} {drawn.unit}; {drawn.mark}: {drawn.size:g} {drawn.unit}",
         f"{_time(seconds)}, {' and '.join(sorted(makes))}",
-        more,
     )
     link = f'{one.page}: <a href="{one.page}.html">{escape(one.heading)}</a>'
     return f'<th scope="row">{link}</th>' + "".join(
@@ -109,8 +103,13 @@ def _row(book: Path, one: MainFigure) -> str:
     )
 
 
-def _count(times: float) -> str:
-    return f"{times:.1f}" if times < 10 else f"{times:,.0f}"
+def _runs_a_point(results: tuple[str, ...]) -> Counter[str]:
+    """How many runs there are of each cell, under its settings; those of several results are added up."""
+    runs: Counter[str] = Counter()
+    for recipe in (experiments.find(name).recipe for name in results):
+        for cell in recipe.cells:
+            runs[json.dumps(cell, sort_keys=True)] += recipe.runs // len(recipe.cells)
+    return runs
 
 
 def _time(seconds: float) -> str:

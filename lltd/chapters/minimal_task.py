@@ -254,6 +254,24 @@ def counts(record: Record, checkpoint: int = -1, trials: int | None = None) -> t
     return converged(right).sum(axis=1), right.shape[1]
 
 
+def density_counts(trials: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """How many runs of each cell of Fig. 2a have converged, and of how many: (w_0, s) each.
+
+    trials: the first of the density's runs; by default all of them, and those of the contour.
+    """
+    record = read("minimal_task/density")
+    hits, every = counts(record, trials=trials)
+    runs = np.full_like(hits, every)
+    if trials is None:
+        more = read("minimal_task/contour")
+        again = [record.recipe.cells.index(cell) for cell in more.recipe.cells]
+        also = more.by_cell("converged")
+        hits[again] += also.sum(axis=1)
+        runs[again] += also.shape[1]
+    shape = len(WEIGHTS), len(NOISES)
+    return hits.reshape(shape), runs.reshape(shape)
+
+
 def total(record: Record, cells: np.ndarray, checkpoint: int = -1) -> Count:
     """The converged runs of these cells, and all their runs."""
     hits, trials = counts(record, checkpoint)

@@ -115,9 +115,11 @@ def broadest(
 ) -> str:
     """Say how broad the broadest of several sets of intervals, (ax, low, high), is drawn, beside a mark of the figure.
 
-    size: of the mark, in points; by default the thickness of a line. Raises as `breadth`.
+    size: of the mark, in points; by default that of lines, or of dots and other marks, in the house style. Raises as
+    `breadth`.
     """
-    thick = plt.rcParams["lines.linewidth"] if size is None else size
+    own = plt.rcParams["lines.linewidth" if mark == "lines" else "lines.markersize"]
+    thick = own if size is None else size
     return f"broadest 95 % interval: {max(breadth(*one) for one in drawn):.2f} pt; {mark}: {thick:g} pt"
 
 

@@ -433,4 +433,5 @@ def test_the_broadest_of_some_intervals_is_named_beside_a_line_or_a_mark():
     drawn = (left, 0.2, [0.3, 0.5]), (right, 1, 2)
     widest = f"{figures.breadth(left, 0.2, 0.5):.2f}"
     assert figures.broadest(*drawn) == f"broadest 95 % interval: {widest} pt; lines: 1.6 pt"
+    assert figures.broadest(*drawn, mark="dots").endswith("dots: 4.5 pt")
     assert figures.broadest(*drawn, mark="dots", size=8).endswith("dots: 8 pt")

@@ -13,7 +13,7 @@ from lltd.record import Recipe
 from lltd.systems import lstm96, lstm_variants
 
 ABLATIONS = ("as in 1996", *lstm_variants.MISSING)
-LENGTHS = (20, 100)
+LENGTHS = (20, 50, 100)
 GRADIENTS = ("as in 1996", "full gradient")
 FORGET_BIASES = (0.0, 1.0, 5.0)
 
@@ -22,8 +22,8 @@ FORGET_BIASES = (0.0, 1.0, 5.0)
     "lstm/ablations",
     version=1,
     seed=1996,
-    runs=len(LENGTHS) * len(ABLATIONS) * 112,
-    shard=len(LENGTHS) * len(ABLATIONS) * 16,
+    runs=len(LENGTHS) * len(ABLATIONS) * 640,
+    shard=len(LENGTHS) * len(ABLATIONS) * 32,
     parameters={
         "common": {**lstm_variants.COMMON, "budget": 100_000, "stretch": 5000},
         "vary": {"length": LENGTHS, "variant": ABLATIONS},
@@ -60,8 +60,8 @@ def gradients(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "lstm/forget_gate",
     version=1,
     seed=1999,
-    runs=len(FORGET_BIASES) * 32,
-    shard=len(FORGET_BIASES) * 32,
+    runs=len(FORGET_BIASES) * 384,
+    shard=len(FORGET_BIASES) * 384,
     parameters={
         "common": {
             **lstm_variants.COMMON,

@@ -40,7 +40,7 @@ PICTURE_BYTES = 100_000  # of a picture in a notebook, so that the whole book st
 def style() -> None:
     """Set the house style for all figures that follow; settings of the user's own matplotlibrc are undone.
 
-    A figure is 6.5 in wide, so that its letters stay readable when a phone shrinks it to 360 pixels.
+    A figure is 6.5 in wide, as the column is; a phone shows it at that width, letters included, and scrolls it.
     """
     plt.rcdefaults()
     plt.rcParams.update(

@@ -94,7 +94,7 @@ def _row(book: Path, one: MainFigure) -> str:
     cells = (
         " to ".join(f"{count:,}" for count in dict.fromkeys((runs[0], runs[-1]))),
         one.printed,
-        f"{drawn.interval:.1f} {drawn.unit}; {drawn.mark}: {drawn.size:g} {drawn.unit}",
+        f"{drawn.interval:.2f} {drawn.unit}; {drawn.mark}: {drawn.size:g} {drawn.unit}",
         f"{_time(seconds)}, {' and '.join(sorted(makes))}",
     )
     link = f'{one.page}: <a href="{one.page}.html">{escape(one.heading)}</a>'

@@ -110,8 +110,8 @@ def _outcomes(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "optimizers/methods",
     version=1,
     seed=1994,
-    runs=8 * 16 * 400,
-    shard=8 * 16 * 200,
+    runs=8 * 16 * 10_000,
+    shard=8 * 16 * 1250,
     parameters={
         "common": {**trials.COMMON, "budget": BUDGET},
         "cases": _cases((*SIX, *BASELINES)),
@@ -144,8 +144,8 @@ def long(recipe: Recipe, ids: Tensor) -> dict[str, np.ndarray]:
     "optimizers/longest",
     version=1,
     seed=1998,
-    runs=8 * 400,
-    shard=8 * 200,
+    runs=8 * 5000,
+    shard=8 * 1250,
     parameters={
         "common": {**trials.COMMON, "budget": BUDGET},
         "cases": [_case("parity", LONGEST, method) for method in (*SIX, *BASELINES)],
